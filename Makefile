@@ -1,0 +1,107 @@
+# Two commands do everything on a machine with Python ≥ 3.11 and Rust: `make demo` and `make test`.
+# All Python tools live in .venv, which make creates; `make help` lists the targets.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := $(CURDIR)/.venv
+PY     := $(VENV)/bin/python
+# Set when the tools that pyproject.toml names are installed, and when the extension is built.
+TOOLS  := $(VENV)/.tools
+BUILT  := $(VENV)/.built
+RUST   := $(shell find src -name '*.rs' -o -name '*.wgsl') $(wildcard Cargo.lock) Cargo.toml pyproject.toml
+
+# maturin and pyo3 look at these; another active environment must not lead them astray.
+export VIRTUAL_ENV := $(VENV)
+export PYO3_PYTHON := $(PY)
+unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+# The parity tests compare with Keras on JAX.
+export KERAS_BACKEND := jax
+export JAX_PLATFORMS := cpu
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 16
+
+.PHONY: demo
+demo: $(BUILT) ## Train on real handwritten digits: accuracy, confusion table, learning curve
+	$(PY) examples/demo.py
+
+.PHONY: examples
+examples: $(BUILT) ## Run the lessons: a line by gradient descent, over-fitting
+	$(PY) examples/line.py
+	$(PY) examples/overfitting.py
+
+.PHONY: test
+test: lint test-rust test-python ## Pass everything that CI passes
+
+.PHONY: lint
+lint: lint-rust lint-python ## Check formatting, lints, types and the stub
+
+.PHONY: lint-rust
+lint-rust: $(TOOLS)
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --all-features -- -D warnings
+
+.PHONY: lint-python
+lint-python: $(BUILT)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(PY) -m mypy
+	MYPYPATH=python $(PY) -m mypy.stubtest --concise --mypy-config-file pyproject.toml ironhorn._core
+
+# Everything once at the best SIMD level, then what depends on it at each of the others.
+.PHONY: test-rust
+test-rust: $(BUILT) ## Test the crate, at every SIMD level of this machine
+	cargo test --quiet
+	@for level in $$($(PY) tools/cpu_levels.py | cut -s -d' ' -f2-); do \
+	    echo "== Rust tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level cargo test --quiet --tests; done
+
+.PHONY: test-python
+test-python: $(BUILT) ## Test the package, the numeric part at every SIMD level
+	$(PY) -m pytest -q
+	@for level in $$($(PY) tools/cpu_levels.py | cut -s -d' ' -f2-); do \
+	    echo "== Python tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level $(PY) -m pytest -q -m numeric; done
+
+.PHONY: build
+build: $(BUILT) ## Set up .venv and build the extension into it
+
+.PHONY: fmt
+fmt: $(TOOLS) ## Format and fix what the tools can fix
+	cargo fmt
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+.PHONY: bench
+bench: $(BUILT) ## Compare with Keras, PyTorch and JAX (installs them: gigabytes)
+	$(PY) tools/requirements.py bench > $(VENV)/bench.txt
+	$(PY) -m pip install --quiet --requirement $(VENV)/bench.txt
+	$(PY) benches/compare.py
+
+.PHONY: wheel
+wheel: $(TOOLS) ## Build a wheel into dist/
+	$(VENV)/bin/maturin build --release --out dist
+
+.PHONY: clean
+clean: ## Remove everything that make has made
+	rm -rf $(VENV) target dist demo-output python/ironhorn/_core*.so
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(TOOLS): pyproject.toml tools/requirements.py
+	@command -v cargo >/dev/null || { echo "error: no cargo; install Rust, see https://rustup.rs" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "error: $(PYTHON) must be Python 3.11 or later, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	$(PY) tools/requirements.py test plot > $(VENV)/requirements.txt
+	$(PY) -m pip install --quiet --requirement $(VENV)/requirements.txt
+	touch $@
+
+$(BUILT): $(TOOLS) $(RUST)
+	$(VENV)/bin/maturin develop --release --quiet
+	touch $@

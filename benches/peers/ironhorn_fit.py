@@ -1,0 +1,38 @@
+"""Ironhorn as a user writes it: one `fit` an epoch, default threads."""
+
+from jobs import Job
+
+import ironhorn
+import ironhorn.layers
+import ironhorn.models
+import ironhorn.optimizers
+import ironhorn.utils
+from peers import Epoch, timed
+from peers.keras_like import model_of
+
+VERSIONS = {"ironhorn": f"{ironhorn._core.__version__} ({ironhorn._core.cpu_level()})"}
+
+
+class Trainer:
+    def __init__(self, job: Job, x, y, weights, seed: int, shuffle: bool):
+        ironhorn.utils.set_random_seed(seed)
+        self.x, self.y, self.batch, self.shuffle = x, y, job.batch, shuffle
+        self.model = model_of(job, ironhorn)
+        self.model.set_weights(weights)
+        self.threads = ironhorn._core.num_threads()
+
+    def train(self) -> float:
+        history = self.model.fit(self.x, self.y, batch_size=self.batch, epochs=1, shuffle=self.shuffle, verbose=0)
+        return history.history["loss"][-1]
+
+    def run(self, epochs: int) -> list[Epoch]:
+        return timed(self.train, epochs)
+
+
+def predictors(job: Job, weights):
+    model = model_of(job, ironhorn)
+    model.set_weights(weights)
+    ways = {"model.predict": lambda: lambda x: model.predict(x, verbose=0)}
+    if hasattr(model, "predictor"):
+        ways["model.predictor"] = model.predictor
+    return ways

@@ -1,0 +1,68 @@
+"""Keras on the backend that KERAS_BACKEND names: one `fit` over all epochs, each timed by a callback."""
+
+import importlib
+import time
+
+import keras
+import numpy as np
+from jobs import Job
+
+from peers import Epoch
+from peers.keras_like import model_of
+
+BACKEND = keras.backend.backend()
+VERSIONS = {"keras": keras.__version__, BACKEND: importlib.import_module(BACKEND).__version__}
+
+
+class Timer(keras.callbacks.Callback):
+    """The loss in the logs is a plain number, so an epoch's work has ended when its end is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs: list[Epoch] = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.process_time(), time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        loss = float(logs["loss"])
+        cpu, wall = self.began
+        self.epochs.append(Epoch(time.perf_counter() - wall, time.process_time() - cpu, loss))
+
+
+class Trainer:
+    def __init__(
+        self,
+        job: Job,
+        x,
+        y,
+        weights,
+        seed: int,
+        shuffle: bool,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int | None = 1,  # None: the whole epoch; never more than it has
+    ):
+        keras.utils.set_random_seed(seed)
+        self.x, self.y, self.batch, self.shuffle = x, y, job.batch, shuffle
+        # On JAX, Keras takes the logarithm of clipped probabilities: where they saturate, as at the start of wide, the
+        # loss is another one. TensorFlow finds the logits by itself.
+        logits = BACKEND == "jax"
+        steps = min(steps_per_execution or job.steps, job.steps)
+        self.model = model_of(job, keras, logits, jit_compile=jit_compile, steps_per_execution=steps)
+        self.model.set_weights(weights)
+
+    def run(self, epochs: int) -> list[Epoch]:
+        timer = Timer()
+        fixed = {"batch_size": self.batch, "shuffle": self.shuffle, "verbose": 0}
+        self.model.fit(self.x, self.y, epochs=epochs, callbacks=[timer], **fixed)
+        return timer.epochs
+
+
+def predictors(job: Job, weights):
+    model = model_of(job, keras)
+    model.set_weights(weights)
+    return {
+        "predict_on_batch": lambda: model.predict_on_batch,
+        "predict": lambda: lambda x: model.predict(x, batch_size=max(32, len(x)), verbose=0),
+        "call": lambda: lambda x: np.asarray(model(x, training=False)),
+    }

@@ -1,0 +1,39 @@
+"""Ironhorn: a Keras-like library of dense networks on a Rust engine.
+
+``from ironhorn.models import Sequential`` and so on: modules, names and behaviour are Keras's.
+"""
+
+import importlib
+from typing import Any
+
+from . import (
+    activations,
+    callbacks,
+    config,
+    errors,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    utils,
+)
+from ._core import __version__
+from .layers import Input
+from .models import Model, Sequential
+
+__all__ = [
+    "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "datasets", "errors",
+    "initializers", "layers", "losses", "metrics", "models", "optimizers", "utils",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":
+        return importlib.import_module(".datasets", __name__)
+    raise AttributeError(f"module 'ironhorn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

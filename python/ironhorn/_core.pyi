@@ -1,0 +1,197 @@
+"""The native engine, as Python sees it: configurations and arrays in, plain numbers out.
+
+Configurations cross the boundary as JSON text in Keras's nested form
+(``{"class_name": "Dense", "config": {...}}``); the engine normalises and validates them. Keys such as
+``module``, ``registered_name`` and ``build_config`` are accepted and ignored: nothing is ever imported by name.
+Arrays are borrowed: the engine keeps a reference to the owner and reads the memory a batch at a time.
+
+Errors: ``ValueError`` (a value or shape), ``TypeError`` (a type or dtype), ``RuntimeError`` (not built, not
+compiled, already training), ``MemoryError``, and ``InternalError`` for a caught panic.
+"""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "DeviceError",
+    "InternalError",
+    "Layer",
+    "LoadError",
+    "Model",
+    "Optimizer",
+    "Session",
+    "Variable",
+    "__version__",
+    "_inject_panic",
+    "activation",
+    "cpu_level",
+    "initialize",
+    "loss_values",
+    "metric_values",
+    "names",
+    "next_seed",
+    "num_threads",
+    "set_num_threads",
+    "set_random_seed",
+]
+
+__version__: str
+
+class InternalError(RuntimeError): ...
+class DeviceError(RuntimeError): ...
+class LoadError(ValueError): ...
+
+@final
+class Variable:
+    """A float32 array of trained numbers that lives in the engine; models share it by reference."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def trainable(self) -> bool: ...
+    @property
+    def version(self) -> int:
+        """Counts the changes; unequal versions mean that the numbers may differ."""
+    def numpy(self) -> NDArray[np.float32]: ...
+    def assign(self, value: NDArray[Any]) -> None: ...
+
+@final
+class Layer:
+    """One layer: a validated configuration and, once built, its variables."""
+
+    def __new__(cls, config: str) -> Layer: ...
+    @property
+    def config(self) -> str:
+        """The canonical configuration, as JSON."""
+    @property
+    def name(self) -> str: ...
+    trainable: bool
+    """Read when a model is compiled."""
+    @property
+    def built(self) -> bool: ...
+    @property
+    def variables(self) -> list[Variable]: ...
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Shapes include the batch dimension, which is ``None``."""
+    def build(self, input_shape: Sequence[int | None], seed: int, path: str) -> None:
+        """Creates and initialises the variables. ``path`` names the random stream, e.g. ``"1"`` for layer 1.
+
+        A second call with the same last dimension does nothing; with another it is a ``ValueError``."""
+
+@final
+class Optimizer:
+    """An update rule with its slots and its step counter."""
+
+    def __new__(cls, config: str) -> Optimizer: ...
+    @property
+    def config(self) -> str: ...
+    learning_rate: float
+    @property
+    def iterations(self) -> int: ...
+
+@final
+class Session:
+    """One pass over borrowed arrays, run in pieces so that Python can draw, call back and be interrupted."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in one epoch."""
+    @property
+    def step(self) -> int:
+        """Steps done in this epoch."""
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def output(self) -> NDArray[np.float32]:
+        """Predictions; only of a prediction session."""
+    def begin_epoch(self) -> None:
+        """Clears step and logs and, when shuffling, draws the next order of the rows."""
+    def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
+        """Runs whole steps without the GIL until the epoch ends, ``max_steps`` are done or the time is over."""
+    def logs(self) -> dict[str, float]:
+        """Running ``loss`` and metrics of this epoch so far, as Keras's trackers would show them."""
+
+@final
+class Model:
+    """A graph of layers.
+
+    ``nodes[i]`` is ``(layer, inputs)``; values are numbered: the model's inputs first, then one value a node.
+    ``input_shapes`` leave the batch dimension out. ``outputs`` are value numbers. Every layer must be built.
+    """
+
+    def __new__(
+        cls,
+        nodes: Sequence[tuple[Layer, Sequence[int]]],
+        input_shapes: Sequence[Sequence[int]],
+        outputs: Sequence[int],
+        seed: int,
+    ) -> Model: ...
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Without the batch dimension."""
+    def compile(self, optimizer: Optimizer, config: str) -> None:
+        """``config``: ``{"loss": {"class_name": …, "config": …}, "metrics": [{"name": "accuracy", "metric": …}]}``.
+
+        A metric is ``{"class_name": …, "config": …}`` or one of the strings ``"accuracy"`` and ``"crossentropy"``,
+        which are resolved by the shapes of the output and the target as Keras does."""
+    def slot_count(self) -> int:
+        """How many numbers the optimizer keeps for this model's variables, besides step counter and learning rate."""
+    def fit_session(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        batch_size: int,
+        steps: int | None,
+        shuffle: bool,
+    ) -> Session:
+        """Checks everything, borrows the arrays, changes nothing yet. ``steps`` cuts the epoch short."""
+    def evaluate_session(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        batch_size: int,
+        steps: int | None,
+    ) -> Session: ...
+    def predict_session(self, x: NDArray[Any], batch_size: int, steps: int | None) -> Session: ...
+    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """The whole of ``x`` at once, on an immutable snapshot of the weights; safe from any thread."""
+
+def activation(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
+    """Applies an activation (its name, or a ``class_name`` form with parameters) along the last axis."""
+
+def loss_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
+    """The loss of each row (the last axis reduced), before weights and reduction."""
+
+def metric_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
+    """The metric of each row (the last axis reduced), before weights and averaging."""
+
+def initialize(config: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
+    """Draws one array from an initializer."""
+
+def names(kind: str) -> list[str]:
+    """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers."""
+
+def set_random_seed(seed: int) -> None:
+    """Makes the seeds that ``next_seed`` gives, and so every model built from now on, reproducible."""
+
+def next_seed() -> int:
+    """The seed of the next model; from the operating system's entropy until a seed is set."""
+
+def num_threads() -> int: ...
+def set_num_threads(count: int | None) -> None:
+    """``None`` goes back to the default: the cores this process may use, bounded by the environment."""
+
+def cpu_level() -> str:
+    """``"avx512"``, ``"avx2"`` or ``"portable"``: the kernels in use."""
+
+def _inject_panic(site: str) -> None:
+    """For the tests: the next visit to a site (``"worker"``, ``"caller"``) panics, once."""

@@ -1,0 +1,5 @@
+"""The exceptions that Ironhorn adds to Python's own."""
+
+from ._core import DeviceError, InternalError, LoadError
+
+__all__ = ["DeviceError", "InternalError", "LoadError"]

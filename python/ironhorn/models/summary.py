@@ -1,0 +1,154 @@
+"""The text of ``summary()``, as Keras prints it: the table that the package rich would draw, without it."""
+
+import math
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_WORDS = re.compile(r"\s*\S+\s*")
+
+
+def _memory(count: int) -> str:
+    size = count * 4.0
+    for unit in ("B", "KB", "MB", "GB", "TB", "PB"):
+        if size / 1024 < 1:
+            return f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} PB"
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Breaks at spaces; words longer than the width end in an ellipsis."""
+    lines: list[str] = [""]
+    for match in _WORDS.finditer(text):
+        word = match.group()
+        length = len(word.rstrip())
+        if len(lines[-1]) + length > width and lines[-1]:
+            lines.append("")
+        lines[-1] += word
+    lines = [line.rstrip() for line in lines]
+    return [line if len(line) <= width else line[: max(width - 1, 0)] + "…" for line in lines]
+
+
+def _fit(widths: list[int], total: int) -> list[int]:
+    """Content widths, with padding and borders, brought down to the table's width as rich does it."""
+    padded = [width + 2 for width in widths]
+    remaining = sum(padded) + len(padded) + 1 - total
+    for index in range(len(padded)):
+        if remaining > 0:
+            taken = min(padded[index], round(remaining / (len(padded) - index)))
+            padded[index] -= taken
+            remaining -= taken
+    return [max(width - 2, 1) for width in padded]
+
+
+def _align(line: str, width: int, how: str) -> str:
+    if how == "center":
+        left = (width - len(line)) // 2
+        return " " * left + line + " " * (width - len(line) - left)
+    return line.rjust(width) if how == "right" else line.ljust(width)
+
+
+def _pad(lines: list[str], height: int, bottom: bool) -> list[str]:
+    empty = [""] * (height - len(lines))
+    return empty + lines if bottom else lines + empty
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], alignment: Sequence[str], widths: list[int]) -> str:
+    def rule(left: str, fill: str, middle: str, right: str) -> str:
+        return left + middle.join(fill * (width + 2) for width in widths) + right
+
+    def row(cells: Sequence[str], bar: str, bottom: bool = False) -> list[str]:
+        wrapped = [_wrap(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        height = max(len(lines) for lines in wrapped)
+        columns = [
+            [_align(line, width, how) for line in _pad(lines, height, bottom)]
+            for lines, width, how in zip(wrapped, widths, alignment, strict=True)
+        ]
+        return [f"{bar} " + f" {bar} ".join(parts) + f" {bar}" for parts in zip(*columns, strict=True)]
+
+    lines = [rule("┏", "━", "┳", "┓"), *row(header, "┃", bottom=True), rule("┡", "━", "╇", "┩")]
+    for index, cells in enumerate(rows):
+        lines += [*([rule("├", "─", "┼", "┤")] if index else []), *row(cells, "│")]
+    return "\n".join([*lines, rule("└", "─", "┴", "┘")])
+
+
+def _fields(layer: Any, prefix: str, show_trainable: bool) -> list[str]:
+    if layer.built:
+        shape = layer.compute_output_shape(layer._built_shape)
+        fields = [f"{prefix}{layer.name} ({type(layer).__name__})", str(shape).replace(",)", ")")]
+        fields.append(f"{layer.count_params():,}")
+    else:
+        fields = [f"{prefix}{layer.name} ({type(layer).__name__})", "?", "0 (unbuilt)" if layer._records_build else "0"]
+    if show_trainable:
+        fields.append(("Y" if layer.trainable else "N") if layer.built and layer.variables else "-")
+    return fields
+
+
+def _rows(layer: Any, expand: bool, show_trainable: bool, level: int = 0) -> list[list[str]]:
+    rows = [_fields(layer, "   " * level + "└ " if level else "", show_trainable)]
+    if expand:
+        for inner in getattr(layer, "layers", ()):
+            rows += _rows(inner, expand, show_trainable, level + 1)
+    return rows
+
+
+def _in_range(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]:
+    if layer_range is None:
+        return layers
+    if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
+        raise ValueError(f"layer_range must be a list or tuple of two strings. Received: layer_range={layer_range}")
+    first = [index for index, layer in enumerate(layers) if re.match(layer_range[0], layer.name)]
+    last = [index for index, layer in enumerate(layers) if re.match(layer_range[1], layer.name)]
+    if not first or not last:
+        raise ValueError(f"Passed layer_names do not match the layer names in the model. Received: {layer_range}")
+    return layers[min(first) : max(last) + 1]
+
+
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> None:
+    """Prints the summary of a model; the arguments are those of ``Model.summary``."""
+    header, alignment = ["Layer (type)", "Output Shape", "Param #"], ["left", "left", "right"]
+    ends = list(positions or [0.45, 0.80, 1.0])
+    default_length = 88
+    if show_trainable:
+        default_length += 12
+        ends = [end * 0.90 for end in ends] + [1.0]
+        header, alignment = [*header, "Trainable"], [*alignment, "center"]
+    line_length = line_length or min(default_length, shutil.get_terminal_size().columns - 4)
+    widths: list[int] = []
+    for end in ends:
+        widths.append(int(end * line_length) - sum(widths))
+    if min(widths) < 4:
+        raise ValueError(f"Insufficient console width to print summary. Received: line_length={line_length}")
+    rows = [
+        row for layer in _in_range(model.layers, layer_range) for row in _rows(layer, expand_nested, show_trainable)
+    ]
+    trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    fixed = sum(math.prod(variable.shape) for variable in model.non_trainable_variables)
+    slots = model.optimizer._native.slot_count if model.optimizer is not None and model.optimizer.built else None
+    total = trainable + fixed + (slots or 0)
+    lines = [
+        f'Model: "{model.name}"',
+        _table(header, rows, alignment, _fit(widths, line_length)),
+        f" Total params: {total:,} ({_memory(total)})",
+        f" Trainable params: {trainable:,} ({_memory(trainable)})",
+        f" Non-trainable params: {fixed:,} ({_memory(fixed)})",
+    ]
+    if slots is not None:
+        lines.append(f" Optimizer params: {slots:,} ({_memory(slots)})")
+    text = "\n".join(lines) + "\n"
+    if print_fn is not None:
+        print_fn(text)
+    else:
+        from ..utils.progbar import print_msg
+
+        print_msg(text, line_break=False)

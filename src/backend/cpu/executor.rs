@@ -1,0 +1,322 @@
+//! Compiled plans at work: training in lockstep, evaluation and prediction block by block.
+//!
+//! Training: all workers take every operation of a step together, each its share. Evaluation and prediction need no
+//! lockstep: each worker runs the whole program on batches of its own, in memory of its own, and the results are put
+//! together in the order of the batches.
+
+use super::memory::Memory;
+use super::ops::{Context, Step};
+use super::pool::{self, Worker};
+use super::program::{Op, Program};
+use super::simd::{Level, PANEL};
+use super::threads::num_threads;
+use crate::backend::{Backend, Executor, Objective, Purpose, Steps, Totals};
+use crate::data::Feed;
+use crate::error::{Error, Result};
+use crate::optimizers::{OptimizerConfig, OptimizerState};
+use crate::params::{Exclusive, Snapshot};
+use crate::plan::Plan;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Floating-point operations of a step, or of a whole prediction, below which one thread is quicker than several:
+/// about five microseconds of one core, against the barriers and the waking of the others.
+const SERIAL_WORK: f64 = 400_000.0;
+
+/// The CPU as a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuBackend {
+    /// The instruction set to use.
+    pub level: Level,
+    /// Take the general update path even where the fused one could be; for tests, since both give the same bits.
+    pub force_general: bool,
+}
+
+impl Default for CpuBackend {
+    fn default() -> Self {
+        CpuBackend { level: Level::current(), force_general: false }
+    }
+}
+
+impl Backend for CpuBackend {
+    fn compile(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Box<dyn Executor>> {
+        // The optimizer is not known yet, so training is scheduled when it first runs.
+        let program = Program::new(plan, purpose, None, self.force_general);
+        let memory = match purpose {
+            Purpose::Train(_) => Vec::new(),
+            _ => vec![Memory::new(plan, purpose, batch, &program.general)?],
+        };
+        let (plan, purpose) = (plan.clone(), purpose.clone());
+        Ok(Box::new(CpuExecutor { backend: *self, plan, purpose, batch, program, memory, feed: None, scheduled: None }))
+    }
+}
+
+struct CpuExecutor {
+    backend: CpuBackend,
+    plan: Arc<Plan>,
+    purpose: Purpose,
+    batch: usize,
+    program: Program,
+    /// One for training, one a worker otherwise.
+    memory: Vec<Memory>,
+    feed: Option<Arc<Feed>>,
+    /// The optimizer that the program was scheduled for.
+    scheduled: Option<OptimizerConfig>,
+}
+
+/// What the workers of a training region tell each other.
+struct Control<'a> {
+    stop: AtomicBool,
+    done: AtomicUsize,
+    totals: Mutex<&'a mut Totals>,
+}
+
+impl CpuExecutor {
+    fn feed(&self) -> Result<Arc<Feed>> {
+        self.feed.clone().ok_or_else(|| Error::State("no data set is bound".into()))
+    }
+
+    fn objective(&self) -> Option<&Objective> {
+        match &self.purpose {
+            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
+            Purpose::Predict => None,
+        }
+    }
+
+    /// Schedules training for the optimizer's options and makes room for it.
+    fn schedule(&mut self, optimizer: &OptimizerState) -> Result<()> {
+        if self.scheduled.as_ref() != Some(optimizer.config()) {
+            let config = Some(optimizer.config());
+            self.program = Program::new(&self.plan, &self.purpose, config, self.backend.force_general);
+            self.memory = vec![Memory::new(&self.plan, &self.purpose, self.batch, &self.program.general)?];
+            self.scheduled = config.cloned();
+        }
+        Ok(())
+    }
+
+    /// Runs `program` on one batch, alone.
+    fn run_alone(&self, context: &Context, step: &Step) {
+        let worker = Worker::alone();
+        for scheduled in &self.program.ops {
+            context.execute(scheduled, &worker, step);
+        }
+    }
+
+    /// Makes memory for `threads` workers that run alone.
+    fn ensure_memories(&mut self, threads: usize) -> Result<()> {
+        while self.memory.len() < threads {
+            self.memory.push(Memory::new(&self.plan, &self.purpose, self.batch, &self.program.general)?);
+        }
+        Ok(())
+    }
+
+    fn context<'a>(
+        &'a self,
+        feed: &'a Feed,
+        memory: &'a Memory,
+        variables: &'a [*mut f32],
+        refused: &'a AtomicI64,
+    ) -> Context<'a> {
+        Context {
+            level: self.backend.level,
+            plan: &self.plan,
+            program: &self.program,
+            memory,
+            feed,
+            objective: self.objective(),
+            variables,
+            slots: &[],
+            optimizer: None,
+            learning_rate: 0.0,
+            refused,
+        }
+    }
+}
+
+/// Adds a batch's losses and metrics to `totals`, row by row.
+fn tally(context: &Context, samples: usize, totals: &mut Totals) {
+    let rows = samples * context.plan.tensors[context.program.loss_input].rows();
+    let sum = |start: *const f32| -> f64 {
+        // SAFETY: every row's value was written before the barrier that precedes this.
+        (0..rows).map(|r| f64::from(unsafe { *start.add(r) })).sum()
+    };
+    let loss = sum(context.memory.losses) * context.loss_scale(samples);
+    totals.loss += loss * samples as f64;
+    totals.samples += samples as f64;
+    for (i, metric) in totals.metrics.iter_mut().enumerate() {
+        // SAFETY: each metric has `metric_stride` floats.
+        metric.0 += sum(unsafe { context.memory.metric_values.add(i * context.memory.metric_stride) });
+        metric.1 += rows as f64;
+    }
+}
+
+fn refusal(row: i64) -> Error {
+    Error::invalid("y", "class ids below the number of outputs", format!("another in row {row}, written during the run"))
+}
+
+impl Executor for CpuExecutor {
+    fn bind_data(&mut self, feed: Arc<Feed>) -> Result<()> {
+        self.feed = Some(feed);
+        Ok(())
+    }
+
+    fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
+        let feed = self.feed()?;
+        self.schedule(optimizer)?;
+        let serial = self.program.work * steps.batch as f64 <= SERIAL_WORK;
+        let threads = if serial { 1 } else { num_threads() };
+        self.memory[0].ensure_workers(threads)?;
+        optimizer.ensure_slots(&self.plan)?;
+
+        let refused = AtomicI64::new(-1);
+        let first = optimizer.iterations();
+        let control = Control { stop: AtomicBool::new(false), done: AtomicUsize::new(0), totals: Mutex::new(totals) };
+        let outcome = {
+            let mut locks = Exclusive::lock(&self.plan.variables);
+            let variables = locks.pointers();
+            let slots = optimizer.slot_pointers(&self.plan);
+            let context = Context {
+                slots: &slots,
+                optimizer: Some(optimizer.config()),
+                learning_rate: optimizer.learning_rate(),
+                ..self.context(&feed, &self.memory[0], &variables, &refused)
+            };
+            pool::region(threads, |worker| self.train(&context, worker, steps, first, &control))
+        };
+        let done = control.done.load(Ordering::Relaxed);
+        optimizer.advance(done as u64);
+        if done > 0 {
+            self.plan.variables.iter().for_each(|v| v.touch());
+        }
+        outcome?;
+        match refused.into_inner() {
+            row @ 0.. => Err(refusal(row)),
+            _ => Ok(done),
+        }
+    }
+
+    fn evaluate(&mut self, weights: &Snapshot, steps: &Steps, totals: &mut Totals) -> Result<usize> {
+        let feed = self.feed()?;
+        let count = steps.until - steps.from;
+        let serial = self.program.work * (steps.batch * count) as f64 <= SERIAL_WORK;
+        let threads = if serial { 1 } else { num_threads().min(count) };
+        self.ensure_memories(threads)?;
+        let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
+        let variables = Shared(&variables);
+        let results: Vec<Mutex<Totals>> = (0..count).map(|_| Mutex::new(Totals::new(totals.metrics.len()))).collect();
+        let next = AtomicUsize::new(0);
+        let this = &*self;
+        pool::region(threads, |worker| {
+            let context = this.context(&feed, &this.memory[worker.index], variables.get(), &refused);
+            while next.load(Ordering::Relaxed) == 0 || Instant::now() < steps.deadline {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                let from = (steps.from + index) * steps.batch;
+                let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
+                this.run_alone(&context, &Step { rows, number: 0 });
+                tally(&context, rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
+            }
+        })?;
+        if let row @ 0.. = refused.into_inner() {
+            return Err(refusal(row));
+        }
+        let done = next.into_inner().min(count);
+        for result in results.into_iter().take(done) {
+            totals.add(&result.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        Ok(done)
+    }
+
+    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let feed = self.feed()?;
+        let blocks = rows.len().div_ceil(self.batch);
+        let serial = self.program.work * rows.len() as f64 <= SERIAL_WORK;
+        let threads = if serial { 1 } else { num_threads().min(blocks) };
+        self.ensure_memories(threads)?;
+        let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
+        let variables = Shared(&variables);
+        let output = self.plan.outputs[0];
+        let (per_sample, columns) = (self.plan.tensors[output].rows(), self.plan.tensors[output].columns());
+        let out = Shared(&Mutex::new(out.chunks_mut(self.batch * per_sample * columns).enumerate()));
+        let this = &*self;
+        pool::region(threads, |worker| {
+            let context = this.context(&feed, &this.memory[worker.index], variables.get(), &refused);
+            loop {
+                let block = out.get().lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((index, out)) = block else { break };
+                let from = (rows.start + index * this.batch) as u32;
+                let order: Vec<u32> = (from..(from + this.batch as u32).min(rows.end as u32)).collect();
+                this.run_alone(&context, &Step { rows: &order, number: 0 });
+                let values = context.memory.values[output];
+                for (row, line) in out.chunks_exact_mut(columns).enumerate() {
+                    for (panel, part) in line.chunks_mut(PANEL).enumerate() {
+                        // SAFETY: the output has room for every row of a block, and this worker computed it.
+                        unsafe {
+                            std::ptr::copy_nonoverlapping(values.at(panel, row), part.as_mut_ptr(), part.len());
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    fn synchronise(&mut self) -> Result<()> {
+        // The CPU computes on the variables themselves.
+        Ok(())
+    }
+}
+
+/// Lets workers share what is read only, or locked, though it holds pointers.
+struct Shared<'a, T: ?Sized>(&'a T);
+
+impl<'a, T: ?Sized> Shared<'a, T> {
+    fn get(&self) -> &'a T {
+        self.0
+    }
+}
+
+// SAFETY: the snapshot's numbers are only read; the output's iterator is behind a lock.
+unsafe impl<T: ?Sized> Sync for Shared<'_, T> {}
+
+impl CpuExecutor {
+    /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
+    fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
+        for batch in steps.from..steps.until {
+            let from = batch * steps.batch;
+            let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
+            let step = Step { rows, number: first + (batch - steps.from) as u64 };
+            for scheduled in &self.program.ops {
+                if scheduled.barrier {
+                    worker.wait();
+                }
+                if scheduled.op == Op::Tally {
+                    // Past this barrier weights change: a batch with a refused target ends here, for every worker.
+                    if context.refused.load(Ordering::Relaxed) >= 0 {
+                        return;
+                    }
+                    if worker.index == 0 {
+                        let mut totals = control.totals.lock().unwrap_or_else(PoisonError::into_inner);
+                        tally(context, rows.len(), &mut totals);
+                        let wanted = self.plan.variables.iter().any(|v| v.is_wanted());
+                        if wanted || Instant::now() >= steps.deadline {
+                            control.stop.store(true, Ordering::Relaxed);
+                        }
+                    }
+                } else {
+                    context.execute(scheduled, worker, &step);
+                }
+            }
+            worker.wait();
+            if worker.index == 0 {
+                control.done.fetch_add(1, Ordering::Relaxed);
+            }
+            if control.stop.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
+}

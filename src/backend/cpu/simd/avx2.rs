@@ -1,0 +1,214 @@
+//! AVX2 with FMA: eight lanes, masks as registers of ones and zeros.
+
+use super::{Task, Vector, math, tile_shapes};
+use crate::real::Real;
+use crate::rng::Bits;
+use std::arch::x86_64::*;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+const LANES: usize = 8;
+
+/// Eight floats.
+#[derive(Clone, Copy)]
+pub struct F32x8(__m256);
+
+/// Eight unsigned integers.
+#[derive(Clone, Copy)]
+pub struct U32x8(__m256i);
+
+/// Calls a task where AVX2 and FMA may be used.
+///
+/// # Safety
+/// The processor must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn run<T: Task>(task: T) -> T::Output {
+    task.run::<F32x8>()
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $intrinsic:ident) => {
+        impl $trait for F32x8 {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                // SAFETY: a register exists only inside `run`.
+                F32x8(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    };
+}
+operator!(Add, add, _mm256_add_ps);
+operator!(Sub, sub, _mm256_sub_ps);
+operator!(Mul, mul, _mm256_mul_ps);
+operator!(Div, div, _mm256_div_ps);
+
+impl Neg for F32x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_xor_ps(self.0, _mm256_set1_ps(-0.0)) })
+    }
+}
+
+impl Real for F32x8 {
+    type Mask = __m256;
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        // SAFETY: called only inside `run`.
+        F32x8(unsafe { _mm256_set1_ps(x as f32) })
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_fmadd_ps(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_max_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_min_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_sqrt_ps(self.0) })
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> __m256 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> __m256 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm256_cmp_ps::<_CMP_LE_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> __m256 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn both(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm256_and_ps(a, b) }
+    }
+    #[inline(always)]
+    fn select(mask: __m256, yes: Self, no: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_blendv_ps(no.0, yes.0, mask) })
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        math::exp(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        math::ln(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        math::tanh(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        math::erf(self)
+    }
+}
+
+impl Vector for F32x8 {
+    const LANES: usize = LANES;
+    const TILE_ROWS: usize = 6;
+    const TILE_PANELS: usize = 1;
+    type Bits = U32x8;
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller's contract.
+        F32x8(unsafe { _mm256_loadu_ps(p) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller's contract.
+        unsafe { _mm256_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn broadcast(p: *const f32) -> Self {
+        // SAFETY: the caller's contract.
+        F32x8(unsafe { _mm256_broadcast_ss(&*p) })
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x8(unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
+    }
+    #[inline(always)]
+    fn pow2(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
+            F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
+        }
+    }
+    #[inline(always)]
+    fn frexp(self) -> (Self, Self) {
+        // SAFETY: a register exists only inside `run`.
+        unsafe {
+            let bits = _mm256_castps_si256(self.0);
+            let mantissa = _mm256_or_si256(
+                _mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff)),
+                _mm256_set1_epi32(0x3f00_0000),
+            );
+            let exponent = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(126));
+            (F32x8(_mm256_castsi256_ps(mantissa)), F32x8(_mm256_cvtepi32_ps(exponent)))
+        }
+    }
+    tile_shapes!(1 x [1 2 3 4 5 6]);
+}
+
+impl Bits for U32x8 {
+    type Mask = __m256;
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        // SAFETY: called only inside `run`.
+        U32x8(unsafe { _mm256_set1_epi32(x as i32) })
+    }
+    #[inline(always)]
+    fn iota(start: u32) -> Self {
+        // SAFETY: called only inside `run`.
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            U32x8(_mm256_add_epi32(lanes, _mm256_set1_epi32(start as i32)))
+        }
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        U32x8(unsafe { _mm256_add_epi32(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        U32x8(unsafe { _mm256_xor_si256(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn rotate<const N: i32, const REST: i32>(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        U32x8(unsafe { _mm256_or_si256(_mm256_slli_epi32::<N>(self.0), _mm256_srli_epi32::<REST>(self.0)) })
+    }
+    #[inline(always)]
+    fn ge(self, other: Self) -> __m256 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_max_epu32(self.0, other.0), self.0)) }
+    }
+}

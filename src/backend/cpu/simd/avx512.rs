@@ -1,0 +1,213 @@
+//! AVX-512: sixteen lanes, masks in mask registers.
+
+use super::{Task, Vector, math, tile_shapes};
+use crate::real::Real;
+use crate::rng::Bits;
+use std::arch::x86_64::*;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+const LANES: usize = 16;
+
+/// Sixteen floats.
+#[derive(Clone, Copy)]
+pub struct F32x16(__m512);
+
+/// Sixteen unsigned integers.
+#[derive(Clone, Copy)]
+pub struct U32x16(__m512i);
+
+/// Calls a task where AVX-512 may be used.
+///
+/// # Safety
+/// The processor must have AVX-512 F, DQ, BW, VL, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+pub unsafe fn run<T: Task>(task: T) -> T::Output {
+    task.run::<F32x16>()
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $intrinsic:ident) => {
+        impl $trait for F32x16 {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                // SAFETY: a register exists only inside `run`.
+                F32x16(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    };
+}
+operator!(Add, add, _mm512_add_ps);
+operator!(Sub, sub, _mm512_sub_ps);
+operator!(Mul, mul, _mm512_mul_ps);
+operator!(Div, div, _mm512_div_ps);
+
+impl Neg for F32x16 {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_xor_ps(self.0, _mm512_set1_ps(-0.0)) })
+    }
+}
+
+impl Real for F32x16 {
+    type Mask = __mmask16;
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        // SAFETY: called only inside `run`.
+        F32x16(unsafe { _mm512_set1_ps(x as f32) })
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_max_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_abs_ps(self.0) })
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_sqrt_ps(self.0) })
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> __mmask16 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> __mmask16 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> __mmask16 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn both(a: __mmask16, b: __mmask16) -> __mmask16 {
+        a & b
+    }
+    #[inline(always)]
+    fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_mask_blend_ps(mask, no.0, yes.0) })
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        math::exp(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        math::ln(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        math::tanh(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        math::erf(self)
+    }
+}
+
+impl Vector for F32x16 {
+    const LANES: usize = LANES;
+    const TILE_ROWS: usize = 8;
+    const TILE_PANELS: usize = 2;
+    type Bits = U32x16;
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller's contract.
+        F32x16(unsafe { _mm512_loadu_ps(p) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller's contract.
+        unsafe { _mm512_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn broadcast(p: *const f32) -> Self {
+        // SAFETY: the caller's contract.
+        F32x16(unsafe { _mm512_set1_ps(*p) })
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        F32x16(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
+    }
+    #[inline(always)]
+    fn pow2(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        unsafe {
+            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(127));
+            F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent)))
+        }
+    }
+    #[inline(always)]
+    fn frexp(self) -> (Self, Self) {
+        // SAFETY: a register exists only inside `run`.
+        unsafe {
+            let bits = _mm512_castps_si512(self.0);
+            let mantissa = _mm512_or_si512(
+                _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff)),
+                _mm512_set1_epi32(0x3f00_0000),
+            );
+            let exponent = _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(126));
+            (F32x16(_mm512_castsi512_ps(mantissa)), F32x16(_mm512_cvtepi32_ps(exponent)))
+        }
+    }
+    tile_shapes!(1 x [1 2 3 4 5 6 7 8], 2 x [1 2 3 4 5 6 7 8]);
+}
+
+impl Bits for U32x16 {
+    type Mask = __mmask16;
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        // SAFETY: called only inside `run`.
+        U32x16(unsafe { _mm512_set1_epi32(x as i32) })
+    }
+    #[inline(always)]
+    fn iota(start: u32) -> Self {
+        // SAFETY: called only inside `run`.
+        unsafe {
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            U32x16(_mm512_add_epi32(lanes, _mm512_set1_epi32(start as i32)))
+        }
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        U32x16(unsafe { _mm512_add_epi32(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        U32x16(unsafe { _mm512_xor_si512(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn rotate<const N: i32, const REST: i32>(self) -> Self {
+        // SAFETY: a register exists only inside `run`.
+        U32x16(unsafe { _mm512_rol_epi32::<N>(self.0) })
+    }
+    #[inline(always)]
+    fn ge(self, other: Self) -> __mmask16 {
+        // SAFETY: a register exists only inside `run`.
+        unsafe { _mm512_cmpge_epu32_mask(self.0, other.0) }
+    }
+}

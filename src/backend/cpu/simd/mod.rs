@@ -1,0 +1,162 @@
+//! SIMD registers behind one trait, chosen at run time.
+//!
+//! A kernel is a [`Task`]: generic code over a [`Vector`], written once. [`Level::run`] calls it inside a function
+//! that was compiled with the instruction set's features, so everything in it must be `#[inline(always)]`. The
+//! instruction-set files hold intrinsics only; `math.rs` builds exp, ln, tanh and erf on top of them.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod math;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use crate::real::Real;
+use crate::rng::Bits;
+use std::sync::OnceLock;
+
+/// Columns in a panel, on every level: one cache line, one AVX-512 register, two AVX2 registers.
+///
+/// One width for all levels keeps variables valid whatever level reads them.
+pub const PANEL: usize = 16;
+
+/// A register of `f32`.
+///
+/// # Safety
+/// Values exist only inside [`Level::run`], where the level's instructions are known to be there; the safe
+/// operators rely on it.
+pub trait Vector: Real {
+    /// Lanes; divides [`PANEL`].
+    const LANES: usize;
+    /// Rows of the largest register tile of a product.
+    const TILE_ROWS: usize;
+    /// Panels of the largest register tile of a product.
+    const TILE_PANELS: usize;
+    /// The same lanes as unsigned integers.
+    type Bits: Bits<Mask = Self::Mask>;
+
+    /// Reads `LANES` floats, at any alignment.
+    ///
+    /// # Safety
+    /// `p` must be readable for `LANES` floats.
+    unsafe fn load(p: *const f32) -> Self;
+    /// Writes `LANES` floats, at any alignment.
+    ///
+    /// # Safety
+    /// `p` must be writable for `LANES` floats.
+    unsafe fn store(self, p: *mut f32);
+    /// One float in every lane.
+    ///
+    /// # Safety
+    /// `p` must be readable.
+    unsafe fn broadcast(p: *const f32) -> Self;
+    /// To the nearest integer, ties to even.
+    fn round(self) -> Self;
+    /// 2ⁿ for integral n in [−126, 127].
+    fn pow2(self) -> Self;
+    /// (m, e) with self = m · 2ᵉ and m in [½, 1), for positive normal numbers.
+    fn frexp(self) -> (Self, Self);
+    /// Computes one register tile of a product; see [`super::gemm`].
+    ///
+    /// # Safety
+    /// As [`super::gemm::tile`]; `rows` ≤ `TILE_ROWS` and `panels` ≤ `TILE_PANELS`, both at least 1.
+    unsafe fn tile<const TRANSPOSED: bool>(rows: usize, panels: usize, t: &super::gemm::Tile);
+}
+
+/// Generic code to run at one level.
+pub trait Task {
+    /// What it returns.
+    type Output;
+    /// The code; must be `#[inline(always)]`.
+    fn run<V: Vector>(self) -> Self::Output;
+}
+
+/// An instruction set this build has kernels for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::Display, strum::EnumIter)]
+#[strum(serialize_all = "lowercase")]
+pub enum Level {
+    /// What every processor of the target has; the compiler vectorises it.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, DQ, BW and VL.
+    Avx512,
+}
+
+impl Level {
+    /// Whether this machine can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Level::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                Level::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// The level in use: the best available, or the one that the environment variable `IRONHORN_CPU` names.
+    /// An unknown or unavailable name leaves the best.
+    pub fn current() -> Level {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let asked = std::env::var("IRONHORN_CPU").ok().and_then(|name| name.to_lowercase().parse().ok());
+            match asked {
+                Some(level) if Level::is_available(level) => level,
+                _ => [Level::Avx512, Level::Avx2].into_iter().find(|l| l.is_available()).unwrap_or(Level::Portable),
+            }
+        })
+    }
+
+    /// Runs a task with this level's instructions; on an unavailable level it panics.
+    #[inline]
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        match self {
+            Level::Portable => task.run::<portable::F32x4>(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => {
+                debug_assert!(self.is_available());
+                // SAFETY: a level other than the portable one is reached only through `is_available`.
+                unsafe { avx2::run(task) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                debug_assert!(self.is_available());
+                // SAFETY: as above.
+                unsafe { avx512::run(task) }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => unreachable!("no such level on this processor"),
+        }
+    }
+}
+
+/// Writes `Vector::tile` of an instruction set: one arm a tile shape, each with everything in registers.
+macro_rules! tile_shapes {
+    ($($panels:literal x [$($rows:literal)*]),*) => {
+        #[inline(always)]
+        unsafe fn tile<const TRANSPOSED: bool>(rows: usize, panels: usize, t: &$crate::backend::cpu::gemm::Tile) {
+            const WIDTH: usize = $crate::backend::cpu::simd::PANEL / LANES;
+            match (panels, rows) {
+                $($(
+                    // SAFETY: the caller's contract.
+                    ($panels, $rows) => unsafe {
+                        $crate::backend::cpu::gemm::tile::<Self, $rows, { $panels * WIDTH }, TRANSPOSED>(t)
+                    },
+                )*)*
+                _ => unreachable!("a tile of {rows} rows and {panels} panels"),
+            }
+        }
+    };
+}
+use tile_shapes;

@@ -1,0 +1,163 @@
+//! Gradients of dense layers and the optimizer's update.
+//!
+//! A unit is a block of kernel rows in one or two panels. Its gradient is computed into a scratch that stays in the
+//! first-level cache. On the fused path the rule runs over it at once, while the lines of the weights are near: no
+//! gradient goes to memory. On the general path it is stored (or added) to the gradient buffers, and the same rule
+//! runs over those later. Both call [`ApplyRule`] on the same numbers and so give the same bits.
+
+use super::gemm::{self, Panels};
+use super::simd::{PANEL, Task, Vector};
+use crate::optimizers::Update;
+use crate::params::{Layout, panels};
+use std::ops::Range;
+
+/// Kernel rows in a unit: with two panels 8 KiB of gradient.
+const UNIT_ROWS: usize = 64;
+/// Panels in a unit.
+const UNIT_PANELS: usize = 2;
+/// Floats of scratch for a unit's gradient and its bias's.
+pub const UNIT_FLOATS: usize = (UNIT_ROWS + 1) * UNIT_PANELS * PANEL;
+
+/// Kernel rows and panels of one unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    pub rows: Range<usize>,
+    pub panel: usize,
+    pub across: usize,
+}
+
+/// How many units a kernel has.
+pub fn units(kernel: Layout) -> usize {
+    kernel.rows.div_ceil(UNIT_ROWS) * panels(kernel.columns).div_ceil(UNIT_PANELS)
+}
+
+/// Unit number `index`: panel by panel, so that a run of units is a run of memory.
+pub fn unit(kernel: Layout, index: usize) -> Unit {
+    let down = kernel.rows.div_ceil(UNIT_ROWS);
+    let (row, panel) = (index % down * UNIT_ROWS, index / down * UNIT_PANELS);
+    Unit {
+        rows: row..(row + UNIT_ROWS).min(kernel.rows),
+        panel,
+        across: (panels(kernel.columns) - panel).min(UNIT_PANELS),
+    }
+}
+
+/// The gradient of one unit: dW = Xᵀ · dY on its rows and panels and, in the first unit of its panels, the bias's: the
+/// column sums of dY. Written to the scratch: panel by panel `rows` lines, then one bias line a panel.
+pub struct UnitGradient<'a> {
+    pub unit: &'a Unit,
+    pub x: Panels,
+    pub dy: Panels,
+    /// Rows of the batch.
+    pub depth: usize,
+    pub scratch: *mut f32,
+}
+
+impl Task for UnitGradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Unit { rows, panel, across } = self.unit;
+        let mut done = 0;
+        while done < *across {
+            let now = (across - done).min(V::TILE_PANELS);
+            let stride = rows.len() * PANEL;
+            // SAFETY: the scratch has room for the unit; X and dY hold `depth` rows.
+            unsafe {
+                let c = Panels { start: self.scratch.add(done * stride), stride };
+                gemm::product_transposed::<V>(rows.clone(), panel + done, now, self.depth, self.x, self.dy, c, false);
+            }
+            done += now;
+        }
+        if rows.start > 0 {
+            return;
+        }
+        for p in 0..*across {
+            for lane in (0..PANEL).step_by(V::LANES) {
+                let mut sum = V::zero();
+                // SAFETY: as above; the bias lines follow the kernel's.
+                unsafe {
+                    for row in 0..self.depth {
+                        sum = sum + V::load(self.dy.at(panel + p, row).add(lane));
+                    }
+                    sum.store(self.scratch.add((across * rows.len() + p) * PANEL + lane));
+                }
+            }
+        }
+    }
+}
+
+/// into (+)= from, `count` floats (a multiple of a panel).
+pub struct Store {
+    pub from: *const f32,
+    pub into: *mut f32,
+    pub count: usize,
+    pub accumulate: bool,
+}
+
+impl Task for Store {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        for at in (0..self.count).step_by(V::LANES) {
+            // SAFETY: both runs hold `count` floats, and the target is this worker's alone.
+            unsafe {
+                let value = V::load(self.from.add(at));
+                let sum = if self.accumulate { V::load(self.into.add(at)) + value } else { value };
+                sum.store(self.into.add(at));
+            }
+        }
+    }
+}
+
+/// The optimizer's rule over a run of weights.
+pub struct ApplyRule<U> {
+    pub rule: U,
+    /// What gradients are multiplied by first: 1, or less when a norm is clipped.
+    pub scale: f32,
+    pub weights: *mut f32,
+    pub gradient: *const f32,
+    pub slots: [*mut f32; 3],
+    /// Floats, a multiple of a panel.
+    pub count: usize,
+}
+
+impl<U: Update> Task for ApplyRule<U> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let scale = V::splat(f64::from(self.scale));
+        for at in (0..self.count).step_by(V::LANES) {
+            // SAFETY: weights, gradient and the rule's slots hold `count` floats; all but the gradient are this
+            // worker's alone.
+            unsafe {
+                let mut slots = [V::zero(); 3];
+                for (slot, start) in slots.iter_mut().zip(self.slots).take(U::SLOTS) {
+                    *slot = V::load(start.add(at));
+                }
+                let gradient = V::load(self.gradient.add(at)) * scale;
+                let new = self.rule.update(V::load(self.weights.add(at)), gradient, &mut slots);
+                new.store(self.weights.add(at));
+                for (slot, start) in slots.into_iter().zip(self.slots).take(U::SLOTS) {
+                    slot.store(start.add(at));
+                }
+            }
+        }
+    }
+}
+
+/// Σ g² of a run of lines, in double precision, column by column and then across: an order that nothing changes.
+///
+/// # Safety
+/// `gradient` must be readable for `count` floats, a multiple of a panel.
+pub unsafe fn sum_of_squares(gradient: *const f32, count: usize) -> f64 {
+    let mut columns = [0.0_f64; PANEL];
+    for at in (0..count).step_by(PANEL) {
+        for (i, sum) in columns.iter_mut().enumerate() {
+            // SAFETY: within the caller's run.
+            let g = f64::from(unsafe { *gradient.add(at + i) });
+            *sum += g * g;
+        }
+    }
+    columns.iter().sum()
+}

@@ -1,0 +1,395 @@
+//! Borrowed arrays: where a batch comes from.
+//!
+//! An [`Array`] is a pointer into memory that somebody else owns and may write while we read (Python's). No slice is
+//! ever formed over it: elements are read one by one, converted to `f32` and put into private memory, and what
+//! depends on their values (class ids, finiteness) is checked there.
+
+use crate::backend::cpu::gemm::Panels;
+use crate::backend::cpu::simd::PANEL;
+use crate::error::{Error, Result};
+use half::f16;
+use std::any::Any;
+use std::sync::Arc;
+
+/// The type of an array's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
+#[allow(missing_docs, reason = "NumPy's names say it")]
+pub enum DType {
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    Float16,
+    Float32,
+    Float64,
+}
+
+impl DType {
+    /// Bytes in one element.
+    pub fn size(self) -> usize {
+        match self {
+            DType::Bool | DType::Int8 | DType::UInt8 => 1,
+            DType::Int16 | DType::UInt16 | DType::Float16 => 2,
+            DType::Int32 | DType::UInt32 | DType::Float32 => 4,
+            DType::Int64 | DType::UInt64 | DType::Float64 => 8,
+        }
+    }
+
+    /// Whether elements can be class ids.
+    pub fn is_integer(self) -> bool {
+        !matches!(self, DType::Float16 | DType::Float32 | DType::Float64)
+    }
+}
+
+/// An element that can be read from anywhere and becomes a number.
+pub trait Element: Copy + Send + Sync + 'static {
+    /// Its type's name.
+    const DTYPE: DType;
+    /// The nearest `f32`.
+    fn to_f32(self) -> f32;
+    /// The value in double precision, exact for every integer up to 2⁵³.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! element {
+    ($($type:ty: $name:ident),*) => {$(
+        impl Element for $type {
+            const DTYPE: DType = DType::$name;
+            #[inline(always)]
+            fn to_f32(self) -> f32 {
+                self as f32
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
+element!(i8: Int8, i16: Int16, i32: Int32, i64: Int64, u8: UInt8, u16: UInt16, u32: UInt32, u64: UInt64, f32: Float32, f64: Float64);
+
+impl Element for f16 {
+    const DTYPE: DType = DType::Float16;
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f16::to_f32(self)
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f16::to_f64(self)
+    }
+}
+
+/// Runs `$body` with `$type` as the element type of a dtype. A NumPy bool is read as a byte: any byte is then valid.
+macro_rules! with_element {
+    ($dtype:expr, $type:ident => $body:expr) => {
+        match $dtype {
+            DType::Bool | DType::UInt8 => { type $type = u8; $body }
+            DType::Int8 => { type $type = i8; $body }
+            DType::Int16 => { type $type = i16; $body }
+            DType::Int32 => { type $type = i32; $body }
+            DType::Int64 => { type $type = i64; $body }
+            DType::UInt16 => { type $type = u16; $body }
+            DType::UInt32 => { type $type = u32; $body }
+            DType::UInt64 => { type $type = u64; $body }
+            DType::Float16 => { type $type = f16; $body }
+            DType::Float32 => { type $type = f32; $body }
+            DType::Float64 => { type $type = f64; $body }
+        }
+    };
+}
+
+/// A borrowed array; its first axis counts samples.
+#[derive(Clone)]
+pub struct Array {
+    data: *const u8,
+    dtype: DType,
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    contiguous: bool,
+    row_len: usize,
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: the memory is only read, lives as long as the owner, and every read copes with any bytes in it.
+unsafe impl Send for Array {}
+// SAFETY: as above.
+unsafe impl Sync for Array {}
+
+impl std::fmt::Debug for Array {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}{:?}", self.dtype, self.shape)
+    }
+}
+
+impl Array {
+    /// Borrows memory that `owner` keeps alive.
+    ///
+    /// # Safety
+    /// Every element that `shape` and `strides` (in bytes) reach from `data` must be readable as long as `owner` lives.
+    pub unsafe fn borrow(
+        data: *const u8,
+        dtype: DType,
+        shape: &[usize],
+        strides: &[isize],
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        let mut expected = dtype.size() as isize;
+        let mut contiguous = true;
+        for (&d, &s) in shape.iter().zip(strides).skip(1).rev() {
+            contiguous &= d == 1 || s == expected;
+            expected *= d as isize;
+        }
+        let row_len = shape.iter().skip(1).product();
+        Array { data, dtype, shape: shape.to_vec(), strides: strides.to_vec(), contiguous, row_len, _owner: owner }
+    }
+
+    /// An array of its own memory; `shape` must hold as many elements as `values`.
+    pub fn new<T: Element>(values: Vec<T>, shape: &[usize]) -> Result<Self> {
+        let count = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
+        if count != Some(values.len()) || shape.is_empty() {
+            let expected = format!("as many values as the shape {shape:?} holds");
+            return Err(Error::invalid("array", expected, format!("{} values", values.len())));
+        }
+        let mut strides = vec![size_of::<T>() as isize; shape.len()];
+        for axis in (1..shape.len()).rev() {
+            strides[axis - 1] = strides[axis] * shape[axis] as isize;
+        }
+        let owner = Arc::new(values);
+        // SAFETY: the vector holds every element and lives in the owner.
+        Ok(unsafe { Array::borrow(owner.as_ptr().cast(), T::DTYPE, shape, &strides, owner.clone()) })
+    }
+
+    /// Samples.
+    pub fn rows(&self) -> usize {
+        self.shape.first().copied().unwrap_or(0)
+    }
+    /// Elements of one sample.
+    pub fn row_len(&self) -> usize {
+        self.row_len
+    }
+    /// The whole shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    /// The elements' type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Where element `e` of a sample that starts at `row` is, for samples that are not contiguous.
+    #[inline]
+    fn offset(&self, mut e: usize) -> isize {
+        let mut offset = 0;
+        for axis in (1..self.shape.len()).rev() {
+            offset += (e % self.shape[axis]) as isize * self.strides[axis];
+            e /= self.shape[axis];
+        }
+        offset
+    }
+
+    /// Calls `put(e, value)` for each element of a sample.
+    #[inline(always)]
+    fn each<T: Element>(&self, row: usize, mut put: impl FnMut(usize, T)) {
+        assert!(row < self.rows(), "row {row} of {} samples", self.rows());
+        // SAFETY: `row` and every element's index are within the shape, so the owner's memory holds them.
+        unsafe {
+            let start = self.data.offset(row as isize * self.strides[0]);
+            if self.contiguous {
+                let start = start.cast::<T>();
+                for e in 0..self.row_len {
+                    put(e, start.add(e).read_unaligned());
+                }
+            } else {
+                for e in 0..self.row_len {
+                    put(e, start.offset(self.offset(e)).cast::<T>().read_unaligned());
+                }
+            }
+        }
+    }
+
+    /// One sample's elements, in order, as doubles.
+    pub fn read_row(&self, row: usize, out: &mut Vec<f64>) {
+        out.clear();
+        with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f64())));
+    }
+
+    /// Puts a sample into rows `to` … of a matrix in panels with `columns` columns, converted; the last panel's
+    /// padding is left as it is.
+    ///
+    /// # Safety
+    /// The matrix must have room for `row_len / columns` rows from `to` on, which nobody else may touch.
+    pub unsafe fn gather(&self, row: usize, into: Panels, to: usize, columns: usize) {
+        // SAFETY: the caller's contract.
+        with_element!(self.dtype, T => unsafe { self.gather_as::<T>(row, into, to, columns) });
+    }
+
+    /// # Safety
+    /// As [`Array::gather`].
+    #[inline(always)]
+    unsafe fn gather_as<T: Element>(&self, row: usize, into: Panels, to: usize, columns: usize) {
+        if !self.contiguous {
+            // SAFETY: row and column are within the caller's room.
+            return self.each::<T>(row, |e, x| unsafe {
+                let column = e % columns;
+                *into.at(column / PANEL, to + e / columns).add(column % PANEL) = x.to_f32();
+            });
+        }
+        assert!(row < self.rows(), "row {row} of {} samples", self.rows());
+        // SAFETY: the sample's elements are the owner's; the lines are the caller's.
+        unsafe {
+            let start = self.data.offset(row as isize * self.strides[0]).cast::<T>();
+            for r in 0..self.row_len / columns {
+                let from = start.add(r * columns);
+                for panel in 0..columns / PANEL {
+                    let line = into.at(panel, to + r);
+                    for i in 0..PANEL {
+                        *line.add(i) = from.add(panel * PANEL + i).read_unaligned().to_f32();
+                    }
+                }
+                let done = columns - columns % PANEL;
+                let line = into.at(columns / PANEL, to + r);
+                for i in 0..columns % PANEL {
+                    *line.add(i) = from.add(done + i).read_unaligned().to_f32();
+                }
+            }
+        }
+    }
+
+    /// Element `e` of a sample, in C order.
+    #[inline]
+    pub fn element(&self, row: usize, e: usize) -> f64 {
+        assert!(row < self.rows() && e < self.row_len, "element {e} of row {row} of {self:?}");
+        // SAFETY: the element is within the shape, so the owner's memory holds it.
+        with_element!(self.dtype, T => unsafe {
+            let sample = self.data.offset(row as isize * self.strides[0]);
+            sample.offset(self.offset(e)).cast::<T>().read_unaligned().to_f64()
+        })
+    }
+}
+
+/// What one run reads: inputs, and for training and evaluation targets and weights, all with the same samples.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// One array an input of the model.
+    pub inputs: Vec<Array>,
+    /// What the outputs should be.
+    pub target: Option<Target>,
+    /// One weight a sample.
+    pub weights: Option<Array>,
+}
+
+/// Targets as numbers, or as class ids.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// One number an output.
+    Dense(Array),
+    /// One class id a row of the output.
+    Class(Array),
+}
+
+impl Feed {
+    /// Samples.
+    pub fn rows(&self) -> usize {
+        self.inputs.first().map_or(0, Array::rows)
+    }
+}
+
+/// Checks that class ids are whole numbers in [0, `classes`), except `ignored`.
+pub fn check_class_ids(y: &Array, classes: usize, ignored: Option<i64>) -> Result<()> {
+    let mut row_values = Vec::with_capacity(y.row_len());
+    for row in 0..y.rows() {
+        y.read_row(row, &mut row_values);
+        for &id in &row_values {
+            let known = id >= 0.0 && id < classes as f64 && id.fract() == 0.0;
+            if !known && ignored.is_none_or(|ignored| id != ignored as f64) {
+                return Err(Error::invalid("y", format!("class ids in [0, {classes})"), format!("{id} in row {row}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that an array has no NaN and no infinity.
+pub fn check_finite(array: &Array, place: &str) -> Result<()> {
+    if array.dtype().is_integer() {
+        return Ok(());
+    }
+    let mut row_values = Vec::with_capacity(array.row_len());
+    for row in 0..array.rows() {
+        array.read_row(row, &mut row_values);
+        if let Some(bad) = row_values.iter().find(|v| !v.is_finite()) {
+            return Err(Error::invalid(place, "finite numbers", format!("{bad} in row {row}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::{Line, Layout};
+
+    fn gathered(array: &Array, columns: usize) -> Vec<f32> {
+        let per_sample = array.row_len() / columns;
+        let layout = Layout { rows: array.rows() * per_sample, columns };
+        let mut lines = vec![Line([0.0; PANEL]); layout.lines()];
+        let into = Panels { start: lines.as_mut_ptr().cast(), stride: layout.rows * PANEL };
+        for row in 0..array.rows() {
+            // SAFETY: `lines` has room for every row.
+            unsafe { array.gather(row, into, row * per_sample, columns) };
+        }
+        let mut values = vec![0.0; layout.len()];
+        layout.unpack(&lines, &mut values);
+        values
+    }
+
+    #[test]
+    fn every_dtype_arrives_as_f32() {
+        macro_rules! check {
+            ($($type:ty),*) => {$(
+                let values: Vec<$type> = (0..46).map(|i| i as $type).collect();
+                let expected: Vec<f32> = (0..46).map(|i| i as f32).collect();
+                assert_eq!(gathered(&Array::new(values, &[2, 23]).unwrap(), 23), expected);
+            )*};
+        }
+        check!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
+        let halves: Vec<f16> = (0..46).map(|i| f16::from_f32(i as f32)).collect();
+        assert_eq!(gathered(&Array::new(halves, &[2, 23]).unwrap(), 23)[45], 45.0);
+    }
+
+    #[test]
+    fn strided_samples_are_read_in_c_order() {
+        let values: Arc<Vec<f32>> = Arc::new((0..24).map(|i| i as f32).collect());
+        // The transpose of a 4 × 3 × 2 array: shape (2, 3, 4).
+        // SAFETY: the strides stay within the 24 elements.
+        let array = unsafe {
+            Array::borrow(values.as_ptr().cast(), DType::Float32, &[2, 3, 4], &[4, 8, 24], values.clone())
+        };
+        let expected: Vec<f32> =
+            (0..2).flat_map(|a| (0..3).flat_map(move |b| (0..4).map(move |c| (c * 6 + b * 2 + a) as f32))).collect();
+        assert_eq!(gathered(&array, 12), expected);
+        assert_eq!(gathered(&array, 4), expected);
+    }
+
+    #[test]
+    fn class_ids_out_of_range_are_named() {
+        let y = Array::new(vec![0_i64, 9, 10], &[3]).unwrap();
+        let text = check_class_ids(&y, 10, None).unwrap_err().to_string();
+        assert_eq!(text, "y: expected class ids in [0, 10), received 10 in row 2");
+        assert!(check_class_ids(&y, 10, Some(10)).is_ok());
+        assert!(check_class_ids(&Array::new(vec![0.5_f32], &[1]).unwrap(), 2, None).is_err());
+    }
+
+    #[test]
+    fn nan_is_named() {
+        let y = Array::new(vec![0.0_f32, f32::NAN], &[2]).unwrap();
+        assert_eq!(check_finite(&y, "y").unwrap_err().to_string(), "y: expected finite numbers, received NaN in row 1");
+    }
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+pub mod activations;
+pub mod backend;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod infer;
+pub mod initializers;
+pub mod layers;
+pub mod losses;
+pub mod metrics;
+pub mod model;
+pub mod optimizers;
+pub mod params;
+pub mod plan;
+pub mod real;
+pub mod rng;
+pub mod spec;
+pub mod train;
+
+#[cfg(feature = "python")]
+mod python;
+
+pub use data::Array;
+pub use error::{Error, Result};
+pub use model::{Model, Sequential};

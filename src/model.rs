@@ -1,0 +1,365 @@
+//! The façade: a graph of layers that is compiled, trained, evaluated and asked.
+
+use crate::backend::cpu::CpuBackend;
+use crate::backend::{Backend, Executor, Objective};
+use crate::config;
+use crate::data::{Array, Feed, Target, check_class_ids, check_finite};
+use crate::error::{Error, Result};
+use crate::layers::Layer;
+use crate::losses::{LossSpec, Reduction, TargetKind};
+use crate::metrics::MetricConfig;
+use crate::optimizers::{OptimizerConfig, OptimizerState};
+use crate::params::Snapshot;
+use crate::plan::{Builder, Plan, TensorId};
+use crate::rng;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Layers and how they are connected. Values are numbered: the inputs first, then one value a node.
+pub struct Graph {
+    /// Each layer with the values it reads.
+    pub nodes: Vec<(Arc<Layer>, Vec<usize>)>,
+    /// Shapes of one sample.
+    pub input_shapes: Vec<Vec<usize>>,
+    /// The values that come out.
+    pub outputs: Vec<usize>,
+}
+
+impl Graph {
+    /// Layers one after the other, built for this input.
+    pub fn chain(layers: &[Arc<Layer>], input_shape: &[usize], seed: u64) -> Result<Self> {
+        let mut shape: Vec<Option<usize>> = input_shape.iter().map(|&d| Some(d)).collect();
+        for (i, layer) in layers.iter().enumerate() {
+            layer.build(&shape, seed, &i.to_string())?;
+            shape = layer.output_shape(&shape)?;
+        }
+        let nodes = layers.iter().enumerate().map(|(i, layer)| (layer.clone(), vec![i])).collect();
+        Ok(Graph { nodes, input_shapes: vec![input_shape.to_vec()], outputs: vec![layers.len()] })
+    }
+
+    fn lower(&self, seed: u64) -> Result<Plan> {
+        let mut builder = Builder::new(seed);
+        let inputs = self.input_shapes.iter().enumerate();
+        let mut values: Vec<TensorId> = inputs.map(|(i, shape)| builder.input(i, shape)).collect();
+        for (i, (layer, inputs)) in self.nodes.iter().enumerate() {
+            let [input] = inputs[..] else {
+                return Err(Error::invalid(layer.place(), "one input", format!("{}", inputs.len())));
+            };
+            let place = || Error::invalid(layer.place(), "an input made before it", format!("value {input}"));
+            builder.set_path(i.to_string());
+            let value = layer.lower(&mut builder, *values.get(input).ok_or_else(place)?)?;
+            values.push(value);
+        }
+        let outputs: Option<Vec<TensorId>> = self.outputs.iter().map(|&o| values.get(o).copied()).collect();
+        match outputs {
+            Some(outputs) if outputs.len() == 1 => Ok(builder.finish(outputs)),
+            _ => Err(Error::invalid("model", "one output that a layer makes", format!("{:?}", self.outputs))),
+        }
+    }
+}
+
+/// An optimizer that models and their users share.
+pub type SharedOptimizer = Arc<Mutex<OptimizerState>>;
+
+/// What `compile` was told.
+pub struct Compiled {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) optimizer: SharedOptimizer,
+    loss: LossSpec,
+    metrics: Vec<MetricConfig>,
+}
+
+impl Compiled {
+    /// What the logs call the metrics.
+    pub(crate) fn metric_names(&self) -> impl Iterator<Item = &str> {
+        self.metrics.iter().map(|m| m.name.as_str())
+    }
+}
+
+/// Locks; a panic elsewhere leaves nothing half done here, so a poisoned lock is as good as another.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A model. All methods take `&self`: it can be shared by threads, of which one trains at a time.
+pub struct Model {
+    graph: Graph,
+    plan: Arc<Plan>,
+    seed: u64,
+    pub(crate) backend: Box<dyn Backend>,
+    compiled: Mutex<Option<Arc<Compiled>>>,
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    pub(crate) predictors: Mutex<Vec<Box<dyn Executor>>>,
+    pub(crate) training: Mutex<()>,
+    /// Epochs begun, which the order of the samples is drawn by.
+    pub(crate) epochs: AtomicU64,
+}
+
+impl Model {
+    /// A model of built layers. `seed` decides dropout and the order of samples.
+    pub fn new(graph: Graph, seed: u64) -> Result<Self> {
+        Self::on(graph, seed, Box::new(CpuBackend::default()))
+    }
+
+    /// A model on a backend of choice.
+    pub fn on(graph: Graph, seed: u64, backend: Box<dyn Backend>) -> Result<Self> {
+        let plan = Arc::new(graph.lower(seed)?);
+        Ok(Model {
+            graph,
+            plan,
+            seed,
+            backend,
+            compiled: Mutex::new(None),
+            snapshot: Mutex::new(None),
+            predictors: Mutex::new(Vec::new()),
+            training: Mutex::new(()),
+            epochs: AtomicU64::new(0),
+        })
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+    /// The shape of one sample of each output.
+    pub fn output_shapes(&self) -> Vec<Vec<usize>> {
+        self.plan.outputs.iter().map(|&t| self.plan.tensors[t].shape.clone()).collect()
+    }
+
+    /// Sets optimizer, loss and metrics. `config`: `{"loss": …, "metrics": [{"name": …, "metric": …}]}`, each object a
+    /// name or a class name with arguments. Which layers are trainable is read now.
+    pub fn compile(&self, optimizer: SharedOptimizer, config: &Value) -> Result<()> {
+        let loss = LossSpec::parse(config.get("loss").unwrap_or(&Value::Null), "loss")?;
+        if let LossSpec::Exact(exact) = loss
+            && exact.reduction == Reduction::None
+        {
+            return Err(Error::invalid("loss: reduction", "one that makes a number", "None"));
+        }
+        let metrics = config.get("metrics").and_then(Value::as_array).into_iter().flatten();
+        let metrics = metrics.map(|m| {
+            let mut metric = MetricConfig::parse(m.get("metric").unwrap_or(m), "metrics")?;
+            if let Some(name) = m.get("name").and_then(Value::as_str) {
+                metric.name = name.to_string();
+            }
+            Ok(metric)
+        });
+        let metrics = metrics.collect::<Result<_>>()?;
+        let plan = Arc::new(self.graph.lower(self.seed)?);
+        *lock(&self.compiled) = Some(Arc::new(Compiled { plan, optimizer, loss, metrics }));
+        Ok(())
+    }
+
+    pub(crate) fn compiled(&self) -> Result<Arc<Compiled>> {
+        let compiled = lock(&self.compiled).clone();
+        compiled.ok_or_else(|| Error::State("model: expected it to be compiled, call compile(…) first".into()))
+    }
+
+    /// Numbers that the optimizer keeps for this model's variables.
+    pub fn slot_count(&self) -> Result<usize> {
+        let compiled = self.compiled()?;
+        let count = lock(&compiled.optimizer).slot_count(&compiled.plan);
+        Ok(count)
+    }
+
+    /// Draws the number of the next epoch.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.epochs.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The weights as they are, or, while somebody trains, as they were between two recent steps.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        if let Some(snapshot) = lock(&self.snapshot).as_ref()
+            && snapshot.is_current(&self.plan.variables)
+        {
+            return Ok(snapshot.clone());
+        }
+        let fresh = Arc::new(Snapshot::take(&self.plan.variables)?);
+        *lock(&self.snapshot) = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    /// Checks inputs against the model.
+    pub(crate) fn check_inputs(&self, x: &[Array]) -> Result<()> {
+        if x.len() != self.graph.input_shapes.len() {
+            let expected = format!("{} inputs", self.graph.input_shapes.len());
+            return Err(Error::invalid("x", expected, x.len().to_string()));
+        }
+        for (array, shape) in x.iter().zip(&self.graph.input_shapes) {
+            let sample = array.shape().get(1..).unwrap_or(&[]);
+            // As Keras: a trailing axis of 1 may be missing or too many.
+            let fits = sample == shape
+                || shape.strip_suffix(&[1]) == Some(sample)
+                || sample.strip_suffix(&[1]) == Some(&shape[..]);
+            if array.shape().is_empty() || !fits {
+                return Err(Error::invalid("x", format!("shape {}", with_batch(shape)), tuple(array.shape())));
+            }
+            if array.rows() == 0 {
+                return Err(Error::invalid("x", "at least one sample", "none"));
+            }
+            if array.rows() != x[0].rows() || array.rows() >= u32::MAX as usize {
+                let expected = format!("{} samples, fewer than 2³² − 1", x[0].rows());
+                return Err(Error::invalid("x", expected, array.rows().to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks data for training or evaluation, and settles what the automatic loss and metrics mean for it.
+    pub(crate) fn check_data(
+        &self,
+        compiled: &Compiled,
+        x: Vec<Array>,
+        y: Array,
+        weights: Option<Array>,
+    ) -> Result<(Arc<Feed>, Objective)> {
+        self.check_inputs(&x)?;
+        let samples = x[0].rows();
+        for (place, array) in [("y", Some(&y)), ("sample_weight", weights.as_ref())] {
+            if let Some(array) = array
+                && array.rows() != samples
+            {
+                return Err(Error::invalid(place, format!("{samples} samples, as x has"), array.rows().to_string()));
+            }
+        }
+        if let Some(weights) = &weights {
+            if weights.row_len() != 1 {
+                return Err(Error::invalid("sample_weight", "one number a sample", tuple(weights.shape())));
+            }
+            check_finite(weights, "sample_weight")?;
+        }
+        let output = &compiled.plan.tensors[compiled.plan.outputs[0]];
+        let (shape, columns) = (&output.shape, output.columns());
+        let target_columns = (y.shape().len() == shape.len() + 1).then(|| y.shape()[shape.len()]);
+        let objective = Objective {
+            loss: compiled.loss.resolve(columns, target_columns),
+            metrics: compiled.metrics.iter().map(|m| m.spec.resolve(columns, target_columns)).collect(),
+        };
+        let kind = objective.loss.loss.target_kind();
+        for (metric, config) in objective.metrics.iter().zip(&compiled.metrics) {
+            // With one column a class id and a number are the same thing.
+            if metric.target_kind() != kind && columns != 1 {
+                let expected = format!("a metric of {} targets, like the loss", name_of(kind));
+                return Err(Error::invalid("metrics", expected, format!("'{}'", config.name)));
+            }
+        }
+        let sample = &y.shape()[1..];
+        let target = match kind {
+            TargetKind::Class => {
+                let rows = &shape[..shape.len() - 1];
+                if sample != rows && sample.strip_suffix(&[1]) != Some(rows) {
+                    let expected = format!("class ids of shape {}", with_batch(rows));
+                    return Err(Error::invalid("y", expected, tuple(y.shape())));
+                }
+                check_class_ids(&y, columns, objective.loss.loss.ignored_class())?;
+                Target::Class(y)
+            }
+            TargetKind::Dense => {
+                if sample != shape && shape.strip_suffix(&[1]) != Some(sample) {
+                    let expected = format!("shape {}, as the output", with_batch(shape));
+                    return Err(Error::invalid("y", expected, tuple(y.shape())));
+                }
+                check_finite(&y, "y")?;
+                Target::Dense(y)
+            }
+        };
+        Ok((Arc::new(Feed { inputs: x, target: Some(target), weights }), objective))
+    }
+}
+
+fn name_of(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Class => "class-id",
+        TargetKind::Dense => "dense",
+    }
+}
+
+/// A shape as Python writes it.
+pub(crate) fn tuple(shape: &[usize]) -> String {
+    match shape {
+        [one] => format!("({one},)"),
+        _ => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The shape of a batch of samples, as Python writes it.
+fn with_batch(shape: &[usize]) -> String {
+    let sizes: String = shape.iter().map(|d| format!(", {d}")).collect();
+    if shape.is_empty() { "(None,)".into() } else { format!("(None{sizes})") }
+}
+
+/// Layers in a row, for Rust programs.
+///
+/// ```
+/// use ironhorn::{Array, Sequential};
+///
+/// // y = 2x − 1, from four points.
+/// let model = Sequential::new(&[1], 7).dense(1, "linear")?.build()?;
+/// model.compile_with("sgd", 0.1, "mse", &[])?;
+/// let x = Array::new(vec![0.0_f32, 1.0, 2.0, 3.0], &[4, 1])?;
+/// let y = Array::new(vec![-1.0_f32, 1.0, 3.0, 5.0], &[4, 1])?;
+/// model.fit(x, y, 4, 300)?;
+/// let out = model.predict(vec![Array::new(vec![10.0_f32], &[1, 1])?])?;
+/// assert!((out[0] - 19.0).abs() < 0.1);
+/// # Ok::<(), ironhorn::Error>(())
+/// ```
+pub struct Sequential {
+    layers: Vec<Arc<Layer>>,
+    input_shape: Vec<usize>,
+    seed: u64,
+}
+
+impl Sequential {
+    /// No layers yet; samples have this shape.
+    pub fn new(input_shape: &[usize], seed: u64) -> Self {
+        Sequential { layers: Vec::new(), input_shape: input_shape.to_vec(), seed }
+    }
+
+    /// Adds a layer from its class name and configuration, in Keras's form.
+    pub fn layer(mut self, class: &str, config: Value) -> Result<Self> {
+        let mut config = config;
+        if let Some(fields) = config.as_object_mut() {
+            fields.entry("name").or_insert_with(|| json!(format!("{}_{}", class.to_lowercase(), self.layers.len())));
+        }
+        let value = config::normalise(json!({"class_name": class, "config": config}), class)?;
+        self.layers.push(Arc::new(Layer::from_value(&value)?));
+        Ok(self)
+    }
+
+    /// Adds a dense layer.
+    pub fn dense(self, units: usize, activation: &str) -> Result<Self> {
+        self.layer("Dense", json!({"units": units, "activation": activation}))
+    }
+
+    /// Adds a dropout.
+    pub fn dropout(self, rate: f64) -> Result<Self> {
+        self.layer("Dropout", json!({"rate": rate}))
+    }
+
+    /// Makes the variables and the model.
+    pub fn build(self) -> Result<Arc<Model>> {
+        let graph = Graph::chain(&self.layers, &self.input_shape, self.seed)?;
+        Ok(Arc::new(Model::new(graph, self.seed)?))
+    }
+}
+
+impl Model {
+    /// [`Model::compile`] with an optimizer of this name and learning rate, a loss and metrics by name.
+    pub fn compile_with(&self, optimizer: &str, learning_rate: f64, loss: &str, metrics: &[&str]) -> Result<()> {
+        let config = json!({"class_name": optimizer, "config": {"learning_rate": learning_rate}});
+        let optimizer = Arc::new(Mutex::new(OptimizerState::new(OptimizerConfig::parse(&config)?)));
+        self.compile(optimizer, &json!({"loss": loss, "metrics": metrics}))
+    }
+}
+
+/// A seed from a global seed and the number of a model.
+pub fn seed_of(global: u64, number: u64) -> u64 {
+    rng::mix(global ^ rng::mix(number.wrapping_add(0x9e37_79b9_7f4a_7c15)))
+}

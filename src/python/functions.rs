@@ -1,0 +1,224 @@
+//! Functions of the module: formulas on arrays, names, seeds, threads.
+
+use super::arrays::{array_of, borrow, numbers};
+use super::error::{detached, guarded};
+use crate::activations::Activation;
+use crate::backend::cpu::pool::fault;
+use crate::backend::cpu::simd::Level;
+use crate::backend::cpu;
+use crate::config;
+use crate::data::Array;
+use crate::error::{Error, Result};
+use crate::initializers::Initializer;
+use crate::layers::Layer;
+use crate::losses::{Loss, LossConfig, Target, TargetKind};
+use crate::metrics::{Metric, MetricSpec};
+use crate::model::{Graph, Model, lock, seed_of, tuple};
+use crate::optimizers::OptimizerConfig;
+use crate::rng::{Stream, entropy};
+use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// A configuration that may also be a bare name.
+fn named(text: &str, place: &str) -> Result<Value> {
+    config::parse(text, place).or_else(|_| Ok(Value::String(text.to_string())))
+}
+
+/// An activation along the last axis.
+#[pyfunction]
+pub fn activation<'py>(py: Python<'py>, config: &str, x: &Bound<PyUntypedArray>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let values = numbers(x, "x")?;
+    let (shape, columns) = (x.shape().to_vec(), x.shape().last().copied().unwrap_or(1));
+    let rows = if columns == 0 { 0 } else { values.len() / columns };
+    let (values, columns) = detached(py, || {
+        let form = json!({"class_name": "Activation", "config": {"activation": named(config, "activation")?}});
+        let layer = Arc::new(Layer::from_value(&form)?);
+        let model = Arc::new(Model::new(Graph::chain(&[layer], &[columns], 0)?, 0)?);
+        let columns = model.output_shapes()[0][0];
+        if rows == 0 {
+            return Ok((Vec::new(), columns));
+        }
+        Ok((model.predict(vec![Array::new(values, &[rows, columns_of(&shape)])?])?, columns))
+    })?;
+    let mut shape = x.shape().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = columns;
+    }
+    array_of(py, values, &shape)
+}
+
+fn columns_of(shape: &[usize]) -> usize {
+    shape.last().copied().unwrap_or(1)
+}
+
+/// Calls `value(target, p)` for each row of predictions, along the last axis.
+fn each_row<'py>(
+    py: Python<'py>,
+    y_true: &Bound<PyUntypedArray>,
+    y_pred: &Bound<PyUntypedArray>,
+    kind: TargetKind,
+    value: impl Fn(Target<f64>, &[f64]) -> f64 + Send + Sync,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let (y, p) = (borrow(y_true, "y_true")?, borrow(y_pred, "y_pred")?);
+    let shape = p.shape().to_vec();
+    let Some((&columns, rows_shape)) = shape.split_last() else {
+        return Err(Error::invalid("y_pred", "at least one axis", "a scalar").into());
+    };
+    let wanted = match kind {
+        TargetKind::Dense => &shape[..],
+        TargetKind::Class => rows_shape,
+    };
+    let count = |s: &[usize]| s.iter().product::<usize>();
+    if count(y.shape()) != count(wanted) {
+        let expected = format!("as many values as shape {}", tuple(wanted));
+        return Err(Error::invalid("y_true", expected, format!("shape {}", tuple(y.shape()))).into());
+    }
+    let values = detached(py, || {
+        let flat = |a: &Array| {
+            let (mut row, mut all) = (Vec::new(), Vec::new());
+            if a.shape().is_empty() {
+                return all;
+            }
+            for i in 0..a.rows() {
+                a.read_row(i, &mut row);
+                all.extend_from_slice(&row);
+            }
+            all
+        };
+        let (y, p) = (flat(&y), flat(&p));
+        let rows = p.chunks_exact(columns.max(1)).enumerate();
+        Ok(rows
+            .map(|(i, p)| {
+                let target = match kind {
+                    TargetKind::Dense => Target::Dense(&y[i * columns..(i + 1) * columns]),
+                    TargetKind::Class => Target::Class(y[i]),
+                };
+                value(target, p) as f32
+            })
+            .collect::<Vec<f32>>())
+    })?;
+    array_of(py, values, rows_shape)
+}
+
+/// The loss of each row.
+#[pyfunction]
+pub fn loss_values<'py>(
+    py: Python<'py>,
+    config: &str,
+    y_true: &Bound<PyUntypedArray>,
+    y_pred: &Bound<PyUntypedArray>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let loss = guarded(|| LossConfig::parse(&named(config, "loss")?, "loss"))?.loss;
+    each_row(py, y_true, y_pred, loss.target_kind(), |target, p| loss.plain(target, p, None))
+}
+
+/// The metric of each row.
+#[pyfunction]
+pub fn metric_values<'py>(
+    py: Python<'py>,
+    config: &str,
+    y_true: &Bound<PyUntypedArray>,
+    y_pred: &Bound<PyUntypedArray>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let spec = guarded(|| MetricSpec::parse(&named(config, "metric")?, "metric"))?;
+    let target_columns = (y_true.ndim() == y_pred.ndim()).then(|| columns_of(y_true.shape()));
+    let metric = spec.resolve(columns_of(y_pred.shape()), target_columns);
+    each_row(py, y_true, y_pred, metric.target_kind(), |target, p| metric.row(target, p))
+}
+
+/// One array from an initializer.
+#[pyfunction]
+pub fn initialize<'py>(
+    py: Python<'py>,
+    config: &str,
+    shape: Vec<usize>,
+    seed: u64,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let values = detached(py, || {
+        let initializer = Initializer::parse(&named(config, "initializer")?, "initializer")?;
+        let count = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
+        let out_of_memory = || Error::OutOfMemory { place: "initializer".into(), bytes: count.unwrap_or(usize::MAX) };
+        let mut values = Vec::new();
+        values.try_reserve_exact(count.unwrap_or(usize::MAX)).map_err(|_| out_of_memory())?;
+        values.resize(count.unwrap_or(0), 0.0);
+        let mut sequence = Stream::new(initializer.seed().unwrap_or(seed), "initializer").sequence(0);
+        initializer.fill(&shape, &mut values, &mut || sequence.uniform())?;
+        Ok(values)
+    })?;
+    array_of(py, values, &shape)
+}
+
+/// Every name of a kind.
+#[pyfunction]
+pub fn names(kind: &str) -> PyResult<Vec<String>> {
+    let names = match kind {
+        "layers" => Layer::names().to_vec(),
+        "activations" => Activation::names(),
+        "losses" => Loss::names(),
+        "metrics" => Metric::names(),
+        "optimizers" => OptimizerConfig::names(),
+        "initializers" => Initializer::names(),
+        other => {
+            let known = ["layers", "activations", "losses", "metrics", "optimizers", "initializers"];
+            return Err(Error::unknown("kind", other, &known).into());
+        }
+    };
+    Ok(names.into_iter().map(str::to_string).collect())
+}
+
+/// The seed that was set, and how many models have been seeded from it.
+static SEEDS: Mutex<Option<(u64, u64)>> = Mutex::new(None);
+
+/// Makes the seeds of the models to come reproducible.
+#[pyfunction]
+pub fn set_random_seed(seed: u64) {
+    *lock(&SEEDS) = Some((seed, 0));
+}
+
+/// The seed of the next model.
+#[pyfunction]
+pub fn next_seed() -> u64 {
+    match &mut *lock(&SEEDS) {
+        Some((seed, number)) => {
+            *number += 1;
+            seed_of(*seed, *number)
+        }
+        None => entropy(),
+    }
+}
+
+/// Threads in a region.
+#[pyfunction]
+pub fn num_threads() -> usize {
+    cpu::num_threads()
+}
+
+/// Sets the number of threads; None is the default.
+#[pyfunction]
+#[pyo3(signature = (count))]
+pub fn set_num_threads(count: Option<usize>) -> PyResult<()> {
+    if count == Some(0) || count.is_some_and(|n| n > 1024) {
+        return Err(Error::invalid("count", "a number of threads from 1 to 1024, or None", format!("{count:?}")).into());
+    }
+    cpu::set_num_threads(count);
+    Ok(())
+}
+
+/// The kernels in use.
+#[pyfunction]
+pub fn cpu_level() -> String {
+    Level::current().to_string()
+}
+
+/// For the tests: the next visit to a site panics, once.
+#[pyfunction(name = "_inject_panic")]
+pub fn inject_panic(site: &str) -> PyResult<()> {
+    match site {
+        "caller" => fault::inject(fault::CALLER),
+        "worker" => fault::inject(fault::WORKER),
+        other => return Err(Error::unknown("site", other, &["caller", "worker"]).into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The module `ironhorn._core`: data in, numbers out. Every line of the crate that knows Python is in this folder.
+
+mod arrays;
+mod error;
+mod functions;
+mod layer;
+mod model;
+mod session;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::error::{DeviceError, InternalError, LoadError};
+    #[pymodule_export]
+    use super::functions::{
+        activation, cpu_level, initialize, inject_panic, loss_values, metric_values, names, next_seed, num_threads,
+        set_num_threads, set_random_seed,
+    };
+    #[pymodule_export]
+    use super::layer::{Layer, Variable};
+    #[pymodule_export]
+    use super::model::{Model, Optimizer};
+    #[pymodule_export]
+    use super::session::Session;
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,137 @@
+//! `Session`: a run in pieces, so that Python can draw, call back and be interrupted in between.
+
+use super::arrays::array_of;
+use super::error::detached;
+use crate::error::{Error, Result};
+use crate::infer::{Evaluation, Prediction};
+use crate::model::lock;
+use crate::train::Fit;
+use numpy::PyArrayDyn;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What runs.
+pub enum Run {
+    Fit(Fit),
+    Evaluation(Evaluation),
+    Prediction { run: Prediction, out: Vec<f32>, shape: Vec<usize>, batch: usize, limit: usize },
+}
+
+impl Run {
+    /// A prediction of the first `limit` samples, whose outputs have this shape.
+    pub fn prediction(run: Prediction, shape: Vec<usize>, batch: usize, limit: usize) -> Result<Self> {
+        let count = run.rows() * run.width();
+        let mut out = Vec::new();
+        out.try_reserve_exact(count)
+            .map_err(|_| Error::OutOfMemory { place: "predictions".into(), bytes: count * 4 })?;
+        out.resize(count, 0.0);
+        Ok(Run::Prediction { run, out, shape, batch, limit })
+    }
+
+    fn steps(&self) -> usize {
+        match self {
+            Run::Fit(fit) => fit.steps(),
+            Run::Evaluation(evaluation) => evaluation.steps(),
+            Run::Prediction { batch, limit, .. } => limit.div_ceil(*batch),
+        }
+    }
+
+    fn step(&self) -> usize {
+        match self {
+            Run::Fit(fit) => fit.step(),
+            Run::Evaluation(evaluation) => evaluation.step(),
+            Run::Prediction { run, batch, .. } => run.done().div_ceil(*batch),
+        }
+    }
+
+    fn begin_epoch(&mut self) {
+        match self {
+            Run::Fit(fit) => fit.begin_epoch(),
+            Run::Evaluation(evaluation) => evaluation.begin(),
+            Run::Prediction { .. } => {}
+        }
+    }
+
+    fn run(&mut self, max_steps: Option<usize>, time: Duration) -> Result<()> {
+        match self {
+            Run::Fit(fit) => fit.run(max_steps, time),
+            Run::Evaluation(evaluation) => evaluation.run(max_steps, time),
+            Run::Prediction { run, out, batch, limit, .. } => {
+                let rows = max_steps.map_or(usize::MAX, |n| n.saturating_mul(*batch));
+                run.run(out, rows.min(*limit - run.done()), time)
+            }
+        }
+    }
+
+    fn logs(&self) -> Vec<(String, f64)> {
+        match self {
+            Run::Fit(fit) => fit.logs(),
+            Run::Evaluation(evaluation) => evaluation.logs(),
+            Run::Prediction { .. } => Vec::new(),
+        }
+    }
+}
+
+/// One pass over borrowed arrays.
+#[pyclass(module = "ironhorn._core", frozen)]
+pub struct Session(Mutex<Run>);
+
+impl Session {
+    pub fn new(run: Run) -> Self {
+        Session(Mutex::new(run))
+    }
+
+    /// Asks the run without holding the GIL while waiting for it.
+    fn ask<T: Send>(&self, py: Python, question: impl FnOnce(&mut Run) -> T + Send) -> T {
+        py.detach(|| question(&mut lock(&self.0)))
+    }
+}
+
+#[pymethods]
+impl Session {
+    #[getter]
+    fn steps(&self, py: Python) -> usize {
+        self.ask(py, |run| run.steps())
+    }
+    #[getter]
+    fn step(&self, py: Python) -> usize {
+        self.ask(py, |run| run.step())
+    }
+    #[getter]
+    fn finished(&self, py: Python) -> bool {
+        self.ask(py, |run| run.step() >= run.steps())
+    }
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        let taken = self.ask(py, |run| match run {
+            Run::Prediction { run, out, shape, limit, .. } => {
+                let values = out[..run.done().min(*limit) * run.width()].to_vec();
+                Ok((values, [vec![run.done().min(*limit)], shape.clone()].concat()))
+            }
+            _ => Err(Error::State("session: expected a prediction, which alone has an output".into())),
+        });
+        let (values, shape) = taken?;
+        array_of(py, values, &shape)
+    }
+    fn begin_epoch(&self, py: Python) -> PyResult<()> {
+        detached(py, || {
+            lock(&self.0).begin_epoch();
+            Ok(())
+        })
+    }
+    #[pyo3(signature = (max_steps=None, milliseconds=50.0))]
+    fn run(&self, py: Python, max_steps: Option<usize>, milliseconds: f64) -> PyResult<()> {
+        let time = Duration::try_from_secs_f64(milliseconds / 1000.0)
+            .map_err(|_| Error::invalid("milliseconds", "a number from 0 on", milliseconds.to_string()))?;
+        detached(py, || lock(&self.0).run(max_steps, time))
+    }
+    fn logs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, value) in self.ask(py, |run| run.logs()) {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+}

@@ -1,0 +1,155 @@
+//! Training: epochs of steps over borrowed arrays.
+
+use crate::backend::{Executor, Purpose, Steps, Totals};
+use crate::data::{Array, Feed};
+use crate::error::{Error, Result};
+use crate::model::{Compiled, Model, lock};
+use crate::rng::Stream;
+use std::sync::{Arc, TryLockError};
+use std::time::{Duration, Instant};
+
+/// How an epoch goes through its data.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// Samples in a batch; the last one of an epoch may have fewer.
+    pub batch: usize,
+    /// Batches in an epoch, if not all.
+    pub steps: Option<usize>,
+    /// Whether each epoch has an order of its own.
+    pub shuffle: bool,
+}
+
+impl Schedule {
+    /// Batches in an epoch over `rows` samples.
+    pub(crate) fn steps(&self, rows: usize) -> Result<usize> {
+        if self.batch == 0 {
+            return Err(Error::invalid("batch_size", "a positive integer", "0"));
+        }
+        let all = rows.div_ceil(self.batch);
+        match self.steps {
+            Some(0) => Err(Error::invalid("steps", "a positive integer", "0")),
+            Some(steps) => Ok(steps.min(all)),
+            None => Ok(all),
+        }
+    }
+}
+
+/// The logs that sums amount to.
+pub(crate) fn logs(totals: &Totals, compiled: &Compiled) -> Vec<(String, f64)> {
+    let mean = |sum: f64, count: f64| if count > 0.0 { sum / count } else { 0.0 };
+    let metrics = compiled.metric_names().zip(&totals.metrics).map(|(name, (sum, n))| (name.into(), mean(*sum, *n)));
+    std::iter::once(("loss".to_string(), mean(totals.loss, totals.samples))).chain(metrics).collect()
+}
+
+/// A training run over one data set, in pieces.
+pub struct Fit {
+    model: Arc<Model>,
+    compiled: Arc<Compiled>,
+    executor: Box<dyn Executor>,
+    schedule: Schedule,
+    order: Vec<u32>,
+    steps: usize,
+    step: usize,
+    totals: Totals,
+}
+
+impl Fit {
+    /// Checks everything, allocates everything, changes nothing.
+    pub fn new(model: &Arc<Model>, x: Vec<Array>, y: Array, weights: Option<Array>, schedule: Schedule) -> Result<Self> {
+        let compiled = model.compiled()?;
+        let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
+        let steps = schedule.steps(feed.rows())?;
+        let totals = Totals::new(objective.metrics.len());
+        let batch = schedule.batch.min(feed.rows());
+        let mut executor = model.backend.compile(&compiled.plan, &Purpose::Train(objective), batch)?;
+        let order = identity(&feed)?;
+        executor.bind_data(feed)?;
+        lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
+        let schedule = Schedule { batch, ..schedule };
+        Ok(Fit { model: model.clone(), compiled, executor, schedule, order, steps, step: steps, totals })
+    }
+
+    /// Steps in an epoch.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+    /// Steps done in this epoch.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+    /// Running loss and metrics of this epoch.
+    pub fn logs(&self) -> Vec<(String, f64)> {
+        logs(&self.totals, &self.compiled)
+    }
+
+    /// Starts an epoch: no logs, a new order.
+    pub fn begin_epoch(&mut self) {
+        self.step = 0;
+        self.totals = Totals::new(self.totals.metrics.len());
+        let epoch = self.model.next_epoch();
+        if self.schedule.shuffle {
+            for (i, row) in self.order.iter_mut().enumerate() {
+                *row = i as u32;
+            }
+            Stream::new(self.model.seed(), "order").sequence(epoch).shuffle(&mut self.order);
+        }
+    }
+
+    /// Runs whole steps until the epoch ends, `max_steps` are done or the time is over; at least one.
+    pub fn run(&mut self, max_steps: Option<usize>, time: Duration) -> Result<()> {
+        let _alone = match self.model.training.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::State("model: expected no other training of it, but another thread trains it".into()));
+            }
+        };
+        let deadline = Instant::now() + time;
+        let until = max_steps.map_or(self.steps, |n| self.step.saturating_add(n).min(self.steps));
+        let mut optimizer = lock(&self.compiled.optimizer);
+        while self.step < until {
+            let steps =
+                Steps { order: &self.order, batch: self.schedule.batch, from: self.step, until, deadline };
+            self.step += self.executor.run_steps(&steps, &mut optimizer, &mut self.totals)?;
+            if Instant::now() >= deadline {
+                break;
+            }
+            self.let_readers_in(deadline);
+        }
+        self.executor.synchronise()
+    }
+
+    /// A run of steps that ended early made way for a reader; who would lose the race for the locks otherwise.
+    fn let_readers_in(&self, deadline: Instant) {
+        while self.compiled.plan.variables.iter().any(|v| v.is_wanted()) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The samples as they come.
+pub(crate) fn identity(feed: &Feed) -> Result<Vec<u32>> {
+    let rows = feed.rows();
+    let mut order = Vec::new();
+    order
+        .try_reserve_exact(rows)
+        .map_err(|_| Error::OutOfMemory { place: "order of the samples".into(), bytes: rows * 4 })?;
+    order.extend(0..rows as u32);
+    Ok(order)
+}
+
+impl Model {
+    /// Trains for so many epochs, shuffled; gives each epoch's loss.
+    pub fn fit(self: &Arc<Self>, x: Array, y: Array, batch: usize, epochs: usize) -> Result<Vec<f64>> {
+        let mut fit = Fit::new(self, vec![x], y, None, Schedule { batch, steps: None, shuffle: true })?;
+        (0..epochs)
+            .map(|_| {
+                fit.begin_epoch();
+                while fit.step() < fit.steps() {
+                    fit.run(None, Duration::from_secs(3600))?;
+                }
+                Ok(fit.logs()[0].1)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,50 @@
+"""What several test files share: small data, a small compiled model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ironhorn
+from ironhorn.layers import Dense
+
+
+@pytest.fixture(autouse=True)
+def fresh_names_and_seed() -> None:
+    """Names and seeds of a test do not depend on the tests before it."""
+    ironhorn.utils.clear_session()
+    ironhorn.utils.set_random_seed(7)
+
+
+@pytest.fixture
+def blobs() -> tuple[np.ndarray, np.ndarray]:
+    """120 points of 5 numbers in 3 well-separated classes, in mixed order."""
+    generator = np.random.default_rng(3)
+    y = np.arange(120) % 3
+    centres = generator.normal(size=(3, 5)) * 4
+    return (centres[y] + generator.normal(size=(120, 5))).astype(np.float32), y
+
+
+@pytest.fixture
+def classifier() -> Callable[..., Any]:
+    """Makes a compiled net for the blobs."""
+
+    def make(metrics: Any = ("accuracy",), optimizer: Any = "adam", **kwargs: Any) -> Any:
+        model = ironhorn.Sequential([ironhorn.Input((5,)), Dense(8, activation="relu"), Dense(3, activation="softmax")])
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=list(metrics), **kwargs)
+        return model
+
+    return make
+
+
+@pytest.fixture
+def line() -> Callable[..., Any]:
+    """Makes a compiled y = wx + b that starts from zeros."""
+
+    def make(optimizer: Any = "sgd", loss: Any = "mse", n: int = 1, **kwargs: Any) -> Any:
+        model = ironhorn.Sequential([ironhorn.Input((n,)), Dense(1, kernel_initializer="zeros")])
+        model.compile(optimizer, loss, **kwargs)
+        return model
+
+    return make
