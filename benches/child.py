@@ -12,7 +12,8 @@ import jobs
 import numpy as np
 import peers
 
-ONE_ROW_CALLS, MANY_ROWS_CALLS = 2000, 10
+ONE_ROW_CALLS, ONE_ROW_SECONDS = 2000, 5.0  # whichever is reached first
+MANY_ROWS_CALLS = 10
 
 
 def resident_mib() -> float:
@@ -40,6 +41,19 @@ def train(module, job: jobs.Job, variant: dict, args: argparse.Namespace) -> dic
     }
 
 
+def one_row(way, rows: list[np.ndarray], calls: int) -> list[float]:
+    """Microseconds of each call, the rows in turn."""
+    micro, end = [], time.perf_counter() + ONE_ROW_SECONDS
+    for i in range(calls):
+        row = rows[i % len(rows)]
+        began = time.perf_counter_ns()
+        way(row)
+        micro.append((time.perf_counter_ns() - began) / 1e3)
+        if time.perf_counter() > end:
+            break
+    return micro
+
+
 def predict(module, job: jobs.Job) -> dict:
     """Every way the peer has: one row at a time, then all rows at once, each answer as a NumPy array."""
     x, weights = jobs.data(job)[0], jobs.weights(job)
@@ -49,14 +63,8 @@ def predict(module, job: jobs.Job) -> dict:
     for name, prepare in module.predictors(job, weights).items():
         way = prepare()
         error = max(np.abs(way(x) - expected).max(), np.abs(way(single[0]) - expected[:1]).max())
-        for i in range(ONE_ROW_CALLS // 10):
-            way(single[i % 256])
-        micro = []
-        for i in range(ONE_ROW_CALLS):
-            row = single[i % 256]
-            began = time.perf_counter_ns()
-            way(row)
-            micro.append((time.perf_counter_ns() - began) / 1e3)
+        one_row(way, single, ONE_ROW_CALLS // 10)
+        micro = one_row(way, single, ONE_ROW_CALLS)
         seconds = []
         for _ in range(MANY_ROWS_CALLS):
             began = time.perf_counter()

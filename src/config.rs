@@ -12,8 +12,16 @@ use serde_json::{Map, Value};
 const OBJECT_KEYS: [&str; 5] = ["module", "registered_name", "build_config", "shared_object_id", "compile_config"];
 
 /// Keys of a configuration that have no meaning here; `dtype` must say float32.
-const CONFIG_KEYS: [&str; 8] =
-    ["lora_rank", "lora_alpha", "quantization_config", "ragged", "sparse", "optional", "batch_input_shape", "input_spec"];
+const CONFIG_KEYS: [&str; 8] = [
+    "lora_rank",
+    "lora_alpha",
+    "quantization_config",
+    "ragged",
+    "sparse",
+    "optional",
+    "batch_input_shape",
+    "input_spec",
+];
 
 /// Parses JSON text and normalises it.
 pub fn parse(text: &str, place: &str) -> Result<Value> {

@@ -90,17 +90,50 @@ impl Element for f16 {
 macro_rules! with_element {
     ($dtype:expr, $type:ident => $body:expr) => {
         match $dtype {
-            DType::Bool | DType::UInt8 => { type $type = u8; $body }
-            DType::Int8 => { type $type = i8; $body }
-            DType::Int16 => { type $type = i16; $body }
-            DType::Int32 => { type $type = i32; $body }
-            DType::Int64 => { type $type = i64; $body }
-            DType::UInt16 => { type $type = u16; $body }
-            DType::UInt32 => { type $type = u32; $body }
-            DType::UInt64 => { type $type = u64; $body }
-            DType::Float16 => { type $type = f16; $body }
-            DType::Float32 => { type $type = f32; $body }
-            DType::Float64 => { type $type = f64; $body }
+            DType::Bool | DType::UInt8 => {
+                type $type = u8;
+                $body
+            }
+            DType::Int8 => {
+                type $type = i8;
+                $body
+            }
+            DType::Int16 => {
+                type $type = i16;
+                $body
+            }
+            DType::Int32 => {
+                type $type = i32;
+                $body
+            }
+            DType::Int64 => {
+                type $type = i64;
+                $body
+            }
+            DType::UInt16 => {
+                type $type = u16;
+                $body
+            }
+            DType::UInt32 => {
+                type $type = u32;
+                $body
+            }
+            DType::UInt64 => {
+                type $type = u64;
+                $body
+            }
+            DType::Float16 => {
+                type $type = f16;
+                $body
+            }
+            DType::Float32 => {
+                type $type = f32;
+                $body
+            }
+            DType::Float64 => {
+                type $type = f64;
+                $body
+            }
         }
     };
 }
@@ -334,7 +367,7 @@ pub fn check_finite(array: &Array, place: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::{Line, Layout};
+    use crate::params::{Layout, Line};
 
     fn gathered(array: &Array, columns: usize) -> Vec<f32> {
         let per_sample = array.row_len() / columns;
@@ -369,9 +402,8 @@ mod tests {
         let values: Arc<Vec<f32>> = Arc::new((0..24).map(|i| i as f32).collect());
         // The transpose of a 4 × 3 × 2 array: shape (2, 3, 4).
         // SAFETY: the strides stay within the 24 elements.
-        let array = unsafe {
-            Array::borrow(values.as_ptr().cast(), DType::Float32, &[2, 3, 4], &[4, 8, 24], values.clone())
-        };
+        let array =
+            unsafe { Array::borrow(values.as_ptr().cast(), DType::Float32, &[2, 3, 4], &[4, 8, 24], values.clone()) };
         let expected: Vec<f32> =
             (0..2).flat_map(|a| (0..3).flat_map(move |b| (0..4).map(move |c| (c * 6 + b * 2 + a) as f32))).collect();
         assert_eq!(gathered(&array, 12), expected);

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 /// first-level cache, few enough that activations stay in the second.
 const BLOCK: usize = 64;
 
-/// An evaluation over one data set, in pieces, on the weights of its beginning.
+/// Evaluations of one data set, in pieces, each on the weights of its beginning.
 pub struct Evaluation {
+    model: Arc<Model>,
     compiled: Arc<Compiled>,
     executor: Box<dyn Executor>,
     weights: Arc<Snapshot>,
@@ -27,7 +28,13 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// Checks and allocates everything.
-    pub fn new(model: &Arc<Model>, x: Vec<Array>, y: Array, weights: Option<Array>, schedule: Schedule) -> Result<Self> {
+    pub fn new(
+        model: &Arc<Model>,
+        x: Vec<Array>,
+        y: Array,
+        weights: Option<Array>,
+        schedule: Schedule,
+    ) -> Result<Self> {
         let compiled = model.compiled()?;
         let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
         let (steps, batch) = (schedule.steps(feed.rows())?, schedule.batch.min(feed.rows()));
@@ -36,7 +43,8 @@ impl Evaluation {
         let order = identity(&feed)?;
         executor.bind_data(feed)?;
         let weights = model.snapshot()?;
-        Ok(Evaluation { compiled, executor, weights, order, batch, steps, step: 0, totals })
+        let model = model.clone();
+        Ok(Evaluation { model, compiled, executor, weights, order, batch, steps, step: 0, totals })
     }
 
     /// Steps in all.
@@ -52,10 +60,12 @@ impl Evaluation {
         logs(&self.totals, &self.compiled)
     }
 
-    /// Starts again.
-    pub fn begin(&mut self) {
+    /// Starts again, on the weights as they are now.
+    pub fn begin(&mut self) -> Result<()> {
+        self.weights = self.model.snapshot()?;
         self.step = 0;
         self.totals = Totals::new(self.totals.metrics.len());
+        Ok(())
     }
 
     /// Runs whole steps until the end, `max_steps` are done or the time is over; at least one.
@@ -153,7 +163,8 @@ impl Model {
         let mut prediction = Prediction::new(self, x)?;
         let mut out = Vec::new();
         let count = prediction.rows() * prediction.width();
-        out.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { place: "predictions".into(), bytes: count * 4 })?;
+        out.try_reserve_exact(count)
+            .map_err(|_| Error::OutOfMemory { place: "predictions".into(), bytes: count * 4 })?;
         out.resize(count, 0.0);
         while prediction.done() < prediction.rows() {
             prediction.run(&mut out, usize::MAX, Duration::from_secs(3600))?;

@@ -176,14 +176,22 @@ impl Model {
 
     /// The weights as they are, or, while somebody trains, as they were between two recent steps.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>> {
-        if let Some(snapshot) = lock(&self.snapshot).as_ref()
-            && snapshot.is_current(&self.plan.variables)
-        {
-            return Ok(snapshot.clone());
+        // Held while a copy is made, so that readers who come meanwhile share it.
+        let mut latest = lock(&self.snapshot);
+        if let Some(snapshot) = latest.as_ref() {
+            let training = self.plan.variables.iter().any(|v| v.is_training());
+            if snapshot.is_current(&self.plan.variables) || (training && snapshot.is_recent()) {
+                return Ok(snapshot.clone());
+            }
         }
         let fresh = Arc::new(Snapshot::take(&self.plan.variables)?);
-        *lock(&self.snapshot) = Some(fresh.clone());
+        *latest = Some(fresh.clone());
         Ok(fresh)
+    }
+
+    /// Makes the next reader look at the variables again.
+    pub(crate) fn forget_snapshot(&self) {
+        *lock(&self.snapshot) = None;
     }
 
     /// Checks inputs against the model.

@@ -12,6 +12,7 @@ use crate::backend::cpu::simd::PANEL;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 /// One row of one panel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,10 +25,9 @@ pub type Lines = Vec<Line>;
 /// Zeroed lines; a refused allocation is an error and not an abort.
 pub fn lines(count: usize, place: &str) -> Result<Lines> {
     let mut lines = Vec::new();
-    lines.try_reserve_exact(count).map_err(|_| Error::OutOfMemory {
-        place: place.to_string(),
-        bytes: count.saturating_mul(size_of::<Line>()),
-    })?;
+    lines
+        .try_reserve_exact(count)
+        .map_err(|_| Error::OutOfMemory { place: place.to_string(), bytes: count.saturating_mul(size_of::<Line>()) })?;
     lines.resize(count, Line([0.0; PANEL]));
     Ok(lines)
 }
@@ -102,6 +102,7 @@ pub struct Variable {
     lines: RwLock<Lines>,
     version: AtomicU64,
     waiting: AtomicUsize,
+    trainers: AtomicUsize,
 }
 
 impl Variable {
@@ -121,6 +122,7 @@ impl Variable {
             lines: RwLock::new(lines),
             version: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            trainers: AtomicUsize::new(0),
         }))
     }
 
@@ -159,6 +161,11 @@ impl Variable {
     /// Whether a reader waits for training to pause.
     pub fn is_wanted(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether somebody trains it at this moment.
+    pub fn is_training(&self) -> bool {
+        self.trainers.load(Ordering::Acquire) > 0
     }
 
     /// The numbers, row-major.
@@ -208,6 +215,7 @@ fn in_lock_order(variables: &[Arc<Variable>]) -> Vec<usize> {
 
 /// Exclusive access to several variables, for a training region.
 pub struct Exclusive<'a> {
+    variables: &'a [Arc<Variable>],
     guards: Vec<(usize, RwLockWriteGuard<'a, Lines>)>,
 }
 
@@ -216,7 +224,11 @@ impl<'a> Exclusive<'a> {
     pub fn lock(variables: &'a [Arc<Variable>]) -> Self {
         // A trainer that waits for another does not count as a reader: it would make the other one pause.
         let take = |i: usize| (i, variables[i].lines.write().unwrap_or_else(PoisonError::into_inner));
-        Exclusive { guards: in_lock_order(variables).into_iter().map(take).collect() }
+        let guards = in_lock_order(variables).into_iter().map(take).collect();
+        for v in variables {
+            v.trainers.fetch_add(1, Ordering::AcqRel);
+        }
+        Exclusive { variables, guards }
     }
 
     /// The start of each variable's lines, in the order that `lock` was given.
@@ -229,8 +241,17 @@ impl<'a> Exclusive<'a> {
     }
 }
 
+impl Drop for Exclusive<'_> {
+    fn drop(&mut self) {
+        for v in self.variables {
+            v.trainers.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 /// An immutable copy of several variables, all of one moment.
 pub struct Snapshot {
+    taken: Instant,
     versions: Vec<u64>,
     values: Vec<Lines>,
 }
@@ -247,8 +268,12 @@ impl Snapshot {
         for v in variables {
             v.waiting.fetch_sub(1, Ordering::Relaxed);
         }
-        let mut snapshot =
-            Snapshot { versions: variables.iter().map(|v| v.version()).collect(), values: vec![Vec::new(); order.len()] };
+        let taken = Instant::now();
+        let mut snapshot = Snapshot {
+            taken,
+            versions: variables.iter().map(|v| v.version()).collect(),
+            values: vec![Vec::new(); order.len()],
+        };
         for (&i, guard) in order.iter().zip(&guards) {
             let mut copy = Vec::new();
             copy.try_reserve_exact(guard.len())
@@ -262,6 +287,12 @@ impl Snapshot {
     /// Whether the variables still are what was copied.
     pub fn is_current(&self, variables: &[Arc<Variable>]) -> bool {
         self.versions.iter().zip(variables).all(|(version, v)| *version == v.version())
+    }
+
+    /// Whether it is good enough for a reader while somebody trains: at most some milliseconds old. Readers in a row then
+    /// share one copy, and training is not stopped at every step.
+    pub fn is_recent(&self) -> bool {
+        self.taken.elapsed() < Duration::from_millis(5)
     }
 
     /// The start of each variable's lines.

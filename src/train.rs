@@ -4,6 +4,7 @@ use crate::backend::{Executor, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
 use crate::model::{Compiled, Model, lock};
+use crate::plan::Plan;
 use crate::rng::Stream;
 use std::sync::{Arc, TryLockError};
 use std::time::{Duration, Instant};
@@ -55,7 +56,13 @@ pub struct Fit {
 
 impl Fit {
     /// Checks everything, allocates everything, changes nothing.
-    pub fn new(model: &Arc<Model>, x: Vec<Array>, y: Array, weights: Option<Array>, schedule: Schedule) -> Result<Self> {
+    pub fn new(
+        model: &Arc<Model>,
+        x: Vec<Array>,
+        y: Array,
+        weights: Option<Array>,
+        schedule: Schedule,
+    ) -> Result<Self> {
         let compiled = model.compiled()?;
         let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
         let steps = schedule.steps(feed.rows())?;
@@ -97,33 +104,44 @@ impl Fit {
 
     /// Runs whole steps until the epoch ends, `max_steps` are done or the time is over; at least one.
     pub fn run(&mut self, max_steps: Option<usize>, time: Duration) -> Result<()> {
-        let _alone = match self.model.training.try_lock() {
+        let model = self.model.clone();
+        let _alone = match model.training.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::State("model: expected no other training of it, but another thread trains it".into()));
+                return Err(Error::State(
+                    "model: expected no other training of it, but another thread trains it".into(),
+                ));
             }
         };
         let deadline = Instant::now() + time;
         let until = max_steps.map_or(self.steps, |n| self.step.saturating_add(n).min(self.steps));
+        let outcome = self.run_until(until, deadline);
+        // A reader after this call must not be served what one during it was.
+        model.forget_snapshot();
+        outcome
+    }
+
+    fn run_until(&mut self, until: usize, deadline: Instant) -> Result<()> {
         let mut optimizer = lock(&self.compiled.optimizer);
         while self.step < until {
-            let steps =
-                Steps { order: &self.order, batch: self.schedule.batch, from: self.step, until, deadline };
+            let steps = Steps { order: &self.order, batch: self.schedule.batch, from: self.step, until, deadline };
             self.step += self.executor.run_steps(&steps, &mut optimizer, &mut self.totals)?;
             if Instant::now() >= deadline {
                 break;
             }
-            self.let_readers_in(deadline);
+            let_readers_in(&self.compiled.plan);
         }
         self.executor.synchronise()
     }
+}
 
-    /// A run of steps that ended early made way for a reader; who would lose the race for the locks otherwise.
-    fn let_readers_in(&self, deadline: Instant) {
-        while self.compiled.plan.variables.iter().any(|v| v.is_wanted()) && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
+/// A run of steps that ended early made way for a reader, who could lose the race for the locks without this pause. It is
+/// short: readers who come all the time must not stop training.
+fn let_readers_in(plan: &Plan) {
+    let patience = Instant::now() + Duration::from_millis(2);
+    while plan.variables.iter().any(|v| v.is_wanted()) && Instant::now() < patience {
+        std::thread::yield_now();
     }
 }
 

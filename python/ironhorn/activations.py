@@ -135,6 +135,7 @@ ALL_OBJECTS: dict[str, Callable[..., Array]] = {
         sparse_plus, sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold,
     )
 }  # fmt: skip
+_LAYERS = frozenset({"ELU", "LeakyReLU", "ReLU", "Softmax"})
 ALL_OBJECTS |= {"swish": silu, "hard_swish": hard_silu}
 
 
@@ -146,7 +147,7 @@ def serialize(activation: Any) -> Any:
     """
     if isinstance(activation, functools.partial) and not activation.args:
         return {"class_name": serialize(activation.func), "config": dict(activation.keywords)}
-    if hasattr(activation, "get_config"):
+    if hasattr(activation, "_flat_layers") and type(activation).__name__ in _LAYERS:
         return serialization.serialize(activation)
     name = getattr(activation, "__name__", None)
     if name is None or ALL_OBJECTS.get(name) is not activation:
@@ -162,7 +163,7 @@ def deserialize(config: Any) -> Callable[..., Array]:
     if isinstance(config, Mapping) and config.get("class_name") not in ALL_OBJECTS:
         from . import layers
 
-        if config.get("class_name") in layers.ACTIVATION_LAYERS:
+        if config.get("class_name") in _LAYERS:
             layer: Callable[..., Array] = layers.deserialize(config)
             return layer
     function: Callable[..., Array] = serialization.deserialize(config, ALL_OBJECTS, "activation")

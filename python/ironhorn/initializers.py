@@ -53,9 +53,7 @@ class RandomInitializer(Initializer):
     """Base class of the drawn ones, with a ``seed``."""
 
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
-            raise ValueError(f"`seed` argument should be an integer or None. Received: seed={seed!r}")
-        self.seed = None if seed is None else int(seed)
+        self.seed = serialization.check_seed(seed, type(self).__name__)
         self._drawn: int | None = None
 
     def _draw_seed(self) -> int:

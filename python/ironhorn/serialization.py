@@ -40,6 +40,15 @@ def standardize_dtype(dtype: Any, owner: str) -> str:
     return "float32"
 
 
+def check_seed(seed: Any, owner: str) -> int | None:
+    """``None`` or an integer from 0 to 2**64 - 1; everything else is a ``ValueError``."""
+    if seed is None:
+        return None
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**64:
+        raise ValueError(f"{owner}: `seed` must be None or an integer from 0 to 2**64 - 1. Received: seed={seed!r}")
+    return int(seed)
+
+
 def serialize(obj: Any) -> Any:
     """An object with ``get_config`` as its nested form; plain values as they are; functions as Keras names them."""
     if obj is None or isinstance(obj, (bool, int, float, str)):

@@ -55,9 +55,10 @@ pub struct Dense {
 impl Dense {
     pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
         let config: Config = config::read(value, place)?;
-        let units = usize::try_from(config.units).ok().filter(|&u| u > 0).ok_or_else(|| {
-            Error::invalid(format!("{place}: units"), "a positive integer", config.units.to_string())
-        })?;
+        let units = usize::try_from(config.units)
+            .ok()
+            .filter(|&u| u > 0)
+            .ok_or_else(|| Error::invalid(format!("{place}: units"), "a positive integer", config.units.to_string()))?;
         for (name, value) in [
             ("kernel_regularizer", &config.kernel_regularizer),
             ("bias_regularizer", &config.bias_regularizer),
@@ -72,7 +73,10 @@ impl Dense {
         Ok(Dense {
             units,
             activation: Activation::parse(&config.activation, &format!("{place}: activation"))?,
-            kernel_initializer: Initializer::parse(&config.kernel_initializer, &format!("{place}: kernel_initializer"))?,
+            kernel_initializer: Initializer::parse(
+                &config.kernel_initializer,
+                &format!("{place}: kernel_initializer"),
+            )?,
             bias_initializer: Initializer::parse(&config.bias_initializer, &format!("{place}: bias_initializer"))?,
             config,
         })
@@ -93,7 +97,11 @@ impl Kind for Dense {
                 let mut shape = input.to_vec();
                 let last = shape.len() - 1;
                 shape[last] = Some(self.activation.output_columns(self.units).ok_or_else(|| {
-                    Error::invalid(format!("{place}: units"), format!("an even number with {}", self.activation.name()), self.units.to_string())
+                    Error::invalid(
+                        format!("{place}: units"),
+                        format!("an even number with {}", self.activation.name()),
+                        self.units.to_string(),
+                    )
                 })?);
                 Ok(shape)
             }
@@ -102,7 +110,11 @@ impl Kind for Dense {
 
     fn variables(&self, input: &[usize]) -> Vec<VariableSpec> {
         let inputs = input.last().copied().unwrap_or(1);
-        let kernel = VariableSpec { name: "kernel", shape: vec![inputs, self.units], initializer: self.kernel_initializer.clone() };
+        let kernel = VariableSpec {
+            name: "kernel",
+            shape: vec![inputs, self.units],
+            initializer: self.kernel_initializer.clone(),
+        };
         let bias = VariableSpec { name: "bias", shape: vec![self.units], initializer: self.bias_initializer.clone() };
         if self.config.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }

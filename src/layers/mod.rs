@@ -107,9 +107,9 @@ impl Layer {
     pub fn from_value(value: &Value) -> Result<Self> {
         let (class, config) = config::object(value, "layer")?;
         let mut config = config.clone();
-        let fields = config.as_object_mut().ok_or_else(|| {
-            Error::invalid(class, "a configuration with named values", "something else")
-        })?;
+        let fields = config
+            .as_object_mut()
+            .ok_or_else(|| Error::invalid(class, "a configuration with named values", "something else"))?;
         let name = match fields.shift_remove("name") {
             Some(Value::String(name)) => name,
             None | Some(Value::Null) => class.to_lowercase(),
@@ -123,7 +123,13 @@ impl Layer {
             }
         };
         let kind = LayerKind::parse(class, &config, &format!("{class} '{name}'"))?;
-        Ok(Layer { name, class: class.to_string(), trainable: AtomicBool::new(trainable), kind, built: OnceLock::new() })
+        Ok(Layer {
+            name,
+            class: class.to_string(),
+            trainable: AtomicBool::new(trainable),
+            kind,
+            built: OnceLock::new(),
+        })
     }
 
     /// Every class name there is.
@@ -199,11 +205,13 @@ impl Layer {
         let own = format!("{}/{}", self.name, spec.name);
         let place = format!("{}: {}", self.place(), spec.name);
         let count = spec.shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
-        let out_of_memory = || Error::OutOfMemory { place: place.clone(), bytes: count.unwrap_or(usize::MAX).saturating_mul(4) };
+        let out_of_memory =
+            || Error::OutOfMemory { place: place.clone(), bytes: count.unwrap_or(usize::MAX).saturating_mul(4) };
         let mut values: Vec<f32> = Vec::new();
         values.try_reserve_exact(count.unwrap_or(usize::MAX)).map_err(|_| out_of_memory())?;
         values.resize(count.unwrap_or(0), 0.0);
-        let mut sequence = Stream::new(spec.initializer.seed().unwrap_or(seed), &format!("{path}/{}", spec.name)).sequence(0);
+        let mut sequence =
+            Stream::new(spec.initializer.seed().unwrap_or(seed), &format!("{path}/{}", spec.name)).sequence(0);
         spec.initializer.fill(&spec.shape, &mut values, &mut || sequence.uniform()).map_err(|e| e.at(&place))?;
         Variable::new(spec.name, &own, &spec.shape, true, &values).map_err(|e| e.at(&self.place()))
     }

@@ -3,9 +3,9 @@
 use super::arrays::{array_of, borrow, numbers};
 use super::error::{detached, guarded};
 use crate::activations::Activation;
+use crate::backend::cpu;
 use crate::backend::cpu::pool::fault;
 use crate::backend::cpu::simd::Level;
-use crate::backend::cpu;
 use crate::config;
 use crate::data::Array;
 use crate::error::{Error, Result};
@@ -28,7 +28,11 @@ fn named(text: &str, place: &str) -> Result<Value> {
 
 /// An activation along the last axis.
 #[pyfunction]
-pub fn activation<'py>(py: Python<'py>, config: &str, x: &Bound<PyUntypedArray>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+pub fn activation<'py>(
+    py: Python<'py>,
+    config: &str,
+    x: &Bound<PyUntypedArray>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let values = numbers(x, "x")?;
     let (shape, columns) = (x.shape().to_vec(), x.shape().last().copied().unwrap_or(1));
     let rows = if columns == 0 { 0 } else { values.len() / columns };

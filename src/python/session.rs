@@ -46,12 +46,13 @@ impl Run {
         }
     }
 
-    fn begin_epoch(&mut self) {
+    fn begin_epoch(&mut self) -> Result<()> {
         match self {
             Run::Fit(fit) => fit.begin_epoch(),
-            Run::Evaluation(evaluation) => evaluation.begin(),
+            Run::Evaluation(evaluation) => evaluation.begin()?,
             Run::Prediction { .. } => {}
         }
+        Ok(())
     }
 
     fn run(&mut self, max_steps: Option<usize>, time: Duration) -> Result<()> {
@@ -116,10 +117,7 @@ impl Session {
         array_of(py, values, &shape)
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
-        detached(py, || {
-            lock(&self.0).begin_epoch();
-            Ok(())
-        })
+        detached(py, || lock(&self.0).begin_epoch())
     }
     #[pyo3(signature = (max_steps=None, milliseconds=50.0))]
     fn run(&self, py: Python, max_steps: Option<usize>, milliseconds: f64) -> PyResult<()> {

@@ -22,8 +22,8 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     """120 points of 5 numbers in 3 well-separated classes, in mixed order."""
     generator = np.random.default_rng(3)
     y = np.arange(120) % 3
-    centres = generator.normal(size=(3, 5)) * 4
-    return (centres[y] + generator.normal(size=(120, 5))).astype(np.float32), y
+    centres = generator.normal(size=(3, 5)) * 1.5
+    return (centres[y] + 0.3 * generator.normal(size=(120, 5))).astype(np.float32), y
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_the_module_key_is_never_read():
     form = layers.serialize(Dense(2))
     form["module"], form["registered_name"] = "os", "os>system"
     assert isinstance(layers.deserialize(form), Dense)
-    with pytest.raises(ValueError, match="Unknown layer: 'Dens'. Did you mean 'Dense'"):
+    with pytest.raises(ValueError, match=r"Unknown layer: 'Dens'\. Did you mean 'Dense'"):
         layers.deserialize({"module": "keras.layers", "class_name": "Dens", "config": {}})
 
 
@@ -205,11 +205,14 @@ def test_threads_and_level():
     [
         ("activations", {name for name in activations.ALL_OBJECTS if name not in ("swish", "hard_swish")}),
         ("losses", {cls.__name__ for cls in losses._CLASSES}),
-        ("metrics", {cls.__name__ for cls in metrics._ENGINE_CLASSES}),
+        ("metrics", {cls.__name__ for cls in metrics.registry.ENGINE_CLASSES}),
         ("optimizers", {cls.__name__ for cls in optimizers._CLASSES}),
         ("initializers", {cls.__name__ for cls in initializers._CLASSES}),
-        ("layers", set(layers.ALL_OBJECTS) - {"InputLayer"}),
+        ("layers", set(layers.ALL_OBJECTS)),
     ],
 )
 def test_python_s_names_are_the_engine_s(kind, known):
-    assert set(ironhorn._core.names(kind)) == known
+    def plain(names):
+        return {name.replace("_", "").lower() for name in names} - {"inputlayer"}
+
+    assert plain(ironhorn._core.names(kind)) == plain(known)

@@ -245,6 +245,16 @@ def test_ways_to_name_a_loss(line, loss):
     assert line(loss=loss).evaluate(np.zeros((2, 1)), np.full(2, 3.0), verbose=0) == pytest.approx(9.0)
 
 
+@pytest.mark.parametrize("loss", ["crossentropy", "ce"])
+def test_crossentropy_suits_itself_to_the_targets(blobs, loss):
+    x, y = blobs
+    model = Sequential([Input((5,)), Dense(3, activation="softmax")])
+    model.compile("sgd", loss)
+    expected = float(losses.SparseCategoricalCrossentropy()(y, model.predict(x, verbose=0)))
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-4)
+    assert model.evaluate(x, np.eye(3)[y], verbose=0) == pytest.approx(expected, rel=1e-4)
+
+
 def test_reduction_sum_is_the_textbook_s_error(line):
     model = line(optimizers.SGD(0.1), loss=losses.MeanSquaredError(reduction="sum"))
     x, y = np.array([[1.0], [2.0]]), np.array([2.0, 4.0])
@@ -301,6 +311,29 @@ def test_stop_training_from_another_thread_ends_fit(line):
     history = model.fit(np.ones((64, 1)), np.ones(64), epochs=10**9, verbose=0)
     timer.join()
     assert 0 < len(history.epoch) < 10**9
+
+
+def test_predict_in_threads_during_fit_never_sees_a_mixture(line):
+    model, x = line(optimizers.SGD(0.05), n=3), np.ones((300, 3), np.float32)
+    mixed, calls, done = [], [], threading.Event()
+
+    def predict():
+        while not done.is_set():
+            outputs = model.predict(x, batch_size=7, verbose=0)
+            calls.append(1)
+            if not (outputs == outputs[0]).all():
+                mixed.append(outputs)
+
+    threads = [threading.Thread(target=predict) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    y = np.random.default_rng(0).normal(size=300)
+    while len(calls) < 40:
+        model.fit(x, y, batch_size=1, verbose=0)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert mixed == []
 
 
 def test_validation_does_not_disturb_training(blobs, classifier):

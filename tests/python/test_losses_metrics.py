@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ironhorn import losses, metrics
+from ironhorn.naming import to_snake_case
 
 P = np.array([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6], [0.05, 0.9, 0.05]], np.float32)
 CLASSES = np.array([2, 1, 0, 1])
@@ -44,12 +45,13 @@ def test_reductions_with_and_without_weights(name):
         loss = cls(reduction=reduction)
         np.testing.assert_allclose(loss(y, P), plain, rtol=1e-5)
         np.testing.assert_allclose(loss(y, P, sample_weight=W), weighted, rtol=1e-5)
-        np.testing.assert_allclose(loss(y, P, sample_weight=W[:, None]), weighted, rtol=1e-5)
+        column = loss(y, P, sample_weight=W[:, None])  # where nothing is reduced it stays a column, as in Keras
+        np.testing.assert_allclose(np.ravel(column), np.ravel(weighted), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_functions_give_the_values_by_row(name):
-    snake = metrics.to_snake_case(name)
+    snake = to_snake_case(name)
     for identifier in (snake, getattr(losses, snake)):
         function = losses.get(identifier)
         values = function(targets(name), P)
@@ -128,7 +130,7 @@ def test_wrong_shapes_types_and_arguments():
         losses.MeanSquaredError(dtype="float64")
 
 
-@pytest.mark.parametrize(("wrong", "near"), [("mean_squared_eror", "mean_squared_error"), ("MSe", "MSE")])
+@pytest.mark.parametrize(("wrong", "near"), [("mean_squared_eror", "mean_squared_error"), ("mze", "mse")])
 def test_unknown_losses_name_the_nearest(wrong, near):
     with pytest.raises(ValueError, match=f"Unknown loss: '{wrong}'.*Did you mean '{near}'"):
         losses.get(wrong)
@@ -153,6 +155,9 @@ def test_own_losses_work_alone():
         ("SparseCategoricalAccuracy", CLASSES[:, None], P, [1, 0, 0, 1]),
         ("MeanSquaredError", ONE_HOT, P, rows("MeanSquaredError")),
         ("MeanAbsoluteError", ONE_HOT, P, rows("MeanAbsoluteError")),
+        ("BinaryCrossentropy", ONE_HOT, P, rows("BinaryCrossentropy")),
+        ("CategoricalCrossentropy", ONE_HOT, P, CE),
+        ("SparseCategoricalCrossentropy", CLASSES, P, CE),
     ],
 )
 def test_metrics_run_over_batches(name, y_true, y_pred, expected):
@@ -176,6 +181,14 @@ def test_metric_functions_and_thresholds():
     assert metric.result() == 0.5
     with pytest.raises(ValueError, match="`threshold`"):
         metrics.BinaryAccuracy(threshold=1.5)
+
+
+def test_the_crossentropy_metric_ignores_a_class():
+    metric, kept = metrics.SparseCategoricalCrossentropy(ignore_class=1), CLASSES != 1
+    assert metric(CLASSES, P) == pytest.approx(CE[kept].mean(), rel=1e-5)
+    metric.reset_state()
+    metric.update_state(CLASSES, P, sample_weight=W + 1)
+    assert metric.result() == pytest.approx((CE * (W + 1))[kept].sum() / (W + 1)[kept].sum(), rel=1e-5)
 
 
 def test_mean_and_sum():

@@ -118,7 +118,7 @@ def test_weights_round_trip_and_a_wrong_list_changes_nothing():
     bad = [w + 1 for w in weights[:-1]] + [np.zeros(2)]
     with pytest.raises(ValueError, match=r"\(1,\).*\(2,\)"):
         model.set_weights(bad)
-    with pytest.raises(ValueError, match="length 1.*4 weights"):
+    with pytest.raises(ValueError, match=r"length 1.*4 weights"):
         model.set_weights(weights[:1])
     with pytest.raises(TypeError, match="numbers"):
         model.set_weights([*weights[:-1], np.array(["a"])])
@@ -229,15 +229,24 @@ def test_an_empty_model_says_so():
         Sequential().build((None, 2))
 
 
-def test_trainable_is_set_until_the_layer_is_built():
-    layer = Dense(2, trainable=False)
-    model = Sequential([Input((3,)), layer, Dense(1)])
+def test_layers_that_are_not_trainable_keep_their_weights():
+    frozen, free = Dense(2, trainable=False), Dense(1)
+    model = Sequential([Input((3,)), frozen, free])
     assert len(model.trainable_weights) == 2 and len(model.non_trainable_weights) == 2
-    with pytest.raises(NotImplementedError, match="built"):
-        layer.trainable = True
-    other = Dense(2)
-    other.trainable = False
-    assert other.get_config()["trainable"] is False
+    assert frozen.get_config()["trainable"] is False
+
+    def changed():
+        model.compile("sgd", "mse")
+        before = frozen.get_weights()[0], free.get_weights()[0]
+        model.fit(np.ones((4, 3)), np.ones(4), verbose=0)
+        return [bool((a != b.get_weights()[0]).any()) for a, b in zip(before, (frozen, free), strict=True)]
+
+    assert changed() == [False, True]
+    frozen.trainable = True
+    assert changed() == [True, True] and len(model.trainable_weights) == 4
+    model.trainable = False
+    assert model.trainable_weights == [] and not free.trainable
+    assert changed() == [False, False]
     with pytest.raises(ValueError, match="`trainable` to be a boolean"):
         Dense(2, trainable="yes")
 

@@ -17,7 +17,6 @@ _CLASSES: tuple[type[Layer], ...] = (
     ELU, Activation, Dense, Dropout, Flatten, InputLayer, LeakyReLU, ReLU, Softmax,
 )  # fmt: skip
 ALL_OBJECTS: dict[str, type[Layer]] = {cls.__name__: cls for cls in _CLASSES}
-ACTIVATION_LAYERS = frozenset({"ELU", "LeakyReLU", "ReLU", "Softmax"})
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

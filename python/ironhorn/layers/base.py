@@ -41,7 +41,7 @@ class Layer:
 
     Args:
         name: a name, unique within a model; by default the class's, numbered.
-        trainable: whether training changes the weights. It can be set until the layer is built.
+        trainable: whether training changes the weights.
         dtype: ``None`` or ``"float32"``.
         input_shape: without the batch; accepted from the first layer of a Sequential, with a warning.
         input_dim: the same for one dimension.
@@ -85,30 +85,23 @@ class Layer:
         self._native: Any = None
         self._built_shape: Shape | None = None
         self._alone: tuple[Shape, Any] | None = None
+        self._variables: list[Any] | None = None
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
         self._native = _core.Layer(serialization.to_text(serialization.serialize(self)))
-        self._built_shape = None
-        self._alone = None
+        self._built_shape = self._alone = self._variables = None
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights."""
+        """Whether training changes the weights. As in Keras it counts from the next ``compile`` on."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        value = bool(value)
-        if value == self._trainable:
-            return
-        if self.built and self.variables:
-            raise NotImplementedError(
-                f"Layer '{self.name}' is built: `trainable` can be set until then. Received: trainable={value}"
-            )
-        self._trainable = value
-        if not self.built:
-            self._create()
+        self._trainable = bool(value)
+        if self._native is not None:
+            self._native.trainable = self._trainable
 
     @property
     def built(self) -> bool:
@@ -146,6 +139,10 @@ class Layer:
         """The layers that the engine runs, in order; a model gives those inside of it."""
         return [self]
 
+    def _once(self) -> list["Layer"]:
+        """The same, each layer once."""
+        return list({id(layer): layer for layer in self._flat_layers()}.values())
+
     def __call__(self, inputs: Any, training: bool | None = None) -> NDArray[np.float32]:
         """Applies the layer to an array ``(batch, ...)``, as in inference; builds it where needed.
 
@@ -170,21 +167,23 @@ class Layer:
     @property
     def variables(self) -> list[Any]:
         """The engine's variables; each has ``name``, ``path``, ``shape``, ``trainable``, ``numpy()``, ``assign()``."""
-        return list(self._native.variables)
+        if self._variables is None and self.built:
+            self._variables = list(self._native.variables)
+        return list(self._variables or ())
 
     weights = variables
 
     @property
     def trainable_variables(self) -> list[Any]:
         """The variables that training changes."""
-        return [variable for variable in self.variables if variable.trainable]
+        return [variable for layer in self._once() if layer.trainable for variable in layer.variables]
 
     trainable_weights = trainable_variables
 
     @property
     def non_trainable_variables(self) -> list[Any]:
         """The variables that training leaves alone."""
-        return [variable for variable in self.variables if not variable.trainable]
+        return [variable for layer in self._once() if not layer.trainable for variable in layer.variables]
 
     non_trainable_weights = non_trainable_variables
 

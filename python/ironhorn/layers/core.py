@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .. import activations, initializers
+from .. import activations, initializers, serialization
 from .base import Layer
 
 
@@ -120,10 +120,8 @@ class Dropout(Layer):
             )
         if noise_shape is not None:
             raise NotImplementedError(f"Dropout: `noise_shape` is not there yet; pass None. Received: {noise_shape!r}")
-        if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
-            raise ValueError(f"Dropout: `seed` must be an integer or None. Received: seed={seed!r}")
         self.rate = rate
-        self.seed = seed
+        self.seed = serialization.check_seed(seed, "Dropout")
         self.noise_shape = None
         super().__init__(**kwargs)
         self._create()

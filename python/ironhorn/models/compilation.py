@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .. import losses, optimizers, serialization
-from ..metrics import Compiled, resolve
+from ..metrics.compiled import Compiled, resolve
 from . import data
 
 
@@ -76,10 +76,14 @@ class Compilation:
             )
         data.integer(steps_per_execution, "steps_per_execution", 1)
         new_optimizer = optimizers.get(optimizer)
-        new_loss = None if loss is None else losses.resolve(_only(loss, "loss"))
+        only = _only(loss, "loss")
+        if isinstance(only, str) and only.lower() in ("crossentropy", "ce"):
+            new_loss: Any = "crossentropy"  # the engine takes the one that suits the shapes
+        else:
+            new_loss = None if only is None else losses.resolve(only)
         new_metrics = resolve(list(_flatten(metrics)))
         form = {
-            "loss": None if new_loss is None else losses.serialize(new_loss),
+            "loss": losses.serialize(new_loss),
             "metrics": [{"name": metric.name, "metric": metric.form} for metric in new_metrics],
         }
         text = serialization.to_text(form)
@@ -112,7 +116,10 @@ class Compilation:
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with ``get_compile_config``'s result."""
         known = ("optimizer", "loss", "metrics", "run_eagerly", "steps_per_execution", "jit_compile")
-        self.compile(**{name: config[name] for name in known if name in config})
+        arguments = {name: config[name] for name in known if name in config}
+        if isinstance(arguments.get("loss"), dict):
+            arguments["loss"] = losses.get(arguments["loss"])
+        self.compile(**arguments)
 
     @property
     def metrics_names(self) -> list[str]:

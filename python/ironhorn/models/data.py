@@ -3,11 +3,12 @@
 An ndarray of a numeric dtype goes to the engine as it is, whatever its strides; everything else becomes one.
 """
 
+import dataclasses
 import math
 import operator
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-class Data(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Data:
     """Arrays of equal length."""
 
     x: Array
@@ -115,7 +117,8 @@ def class_weights(y: Array | None, class_weight: Any) -> NDArray[np.float32]:
         y = y[..., 0] if y.shape[-1] == 1 else np.argmax(y, axis=-1)
     if y.ndim != 1:
         raise ValueError(f"`class_weight` needs one class a sample. Received: y whose classes have shape {y.shape}")
-    classes = np.round(y).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        classes = np.round(y).astype(np.int64)
     weights = np.ones(len(classes), np.float32)
     for index, weight in class_weight.items():
         if isinstance(weight, str) or not hasattr(weight, "__float__"):
@@ -138,10 +141,12 @@ def split(data: Data, validation_split: float) -> tuple[Data, Data]:
             f"set as specified by `validation_split={validation_split}`. Either provide more data, or a different "
             "value for the `validation_split` argument."
         )
-    return (
-        Data(*(None if array is None else array[:at] for array in data)),  # type: ignore[arg-type]
-        Data(*(None if array is None else array[at:] for array in data)),  # type: ignore[arg-type]
-    )
+
+    def rows(part: slice) -> Data:
+        y, weights = data.y, data.sample_weight
+        return Data(data.x[part], None if y is None else y[part], None if weights is None else weights[part])
+
+    return rows(slice(None, at)), rows(slice(at, None))
 
 
 def unpack_validation(validation_data: Any) -> Data:
@@ -175,7 +180,7 @@ def plan_batches(n: int, batch_size: int | None, steps: int | None, argument: st
             f"Your input ran out of data: `{argument}` asks for {steps} batches, and {n} samples make {batches} of "
             f"{batch_size}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return batch_size, None if steps is None or steps >= batches else steps
 

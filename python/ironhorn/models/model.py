@@ -42,11 +42,7 @@ class Model(Trainer, Layer):
     @property
     def variables(self) -> list[Any]:
         """The variables of all layers, each once."""
-        unique: dict[int, Any] = {}
-        for layer in self._flat_layers():
-            if id(layer) not in unique:
-                unique[id(layer)] = layer.variables
-        return [variable for variables in unique.values() for variable in variables]
+        return [variable for layer in self._once() for variable in layer.variables]
 
     weights = variables
 

@@ -267,7 +267,7 @@ class Sequential(Model):
                 "A Sequential model configuration must be a dictionary containing the 'name' and 'layers' keys. "
                 f"Received: config={config}"
             )
-        model = cls([deserialize(form) for form in config["layers"]], name=config["name"])
+        model = cls([deserialize(form) for form in config["layers"]], config.get("trainable", True), config["name"])
         shape = config.get("build_input_shape")
         if not model.built and shape:
             model.build(shape)

@@ -134,7 +134,9 @@ def print_summary(
     ]
     trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     fixed = sum(math.prod(variable.shape) for variable in model.non_trainable_variables)
-    slots = model.optimizer._native.slot_count if model.optimizer is not None and model.optimizer.built else None
+    slots = None
+    if model.optimizer is not None and model.optimizer.built and model.built:
+        slots = model._engine_model().slot_count() + 2  # and the step counter and the learning rate
     total = trainable + fixed + (slots or 0)
     lines = [
         f'Model: "{model.name}"',

@@ -302,7 +302,7 @@ def _training_data(
         return packed, None
     train, held_out = data.split(packed, share)
     # Class weights belong to training alone; weights of samples go along with them.
-    return train, held_out if class_weight is None else held_out._replace(sample_weight=None)
+    return train, held_out if class_weight is None else Data(held_out.x, held_out.y)
 
 
 def _should_validate(epoch: int, validation_freq: Any) -> bool:

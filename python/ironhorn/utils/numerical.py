@@ -26,7 +26,8 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     given = np.asarray(x)
     if given.dtype.kind not in "biuf":
         raise TypeError(f"`x` must hold class indices. Received: dtype {given.dtype}")
-    indices = given.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        indices = given.astype(np.int64)
     if not np.array_equal(indices, given):
         raise ValueError("`x` must hold whole numbers. Received: fractions or NaN")
     shape = indices.shape[:-1] if indices.ndim > 1 and indices.shape[-1] == 1 else indices.shape

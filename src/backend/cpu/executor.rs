@@ -153,7 +153,11 @@ fn tally(context: &Context, samples: usize, totals: &mut Totals) {
 }
 
 fn refusal(row: i64) -> Error {
-    Error::invalid("y", "class ids below the number of outputs", format!("another in row {row}, written during the run"))
+    Error::invalid(
+        "y",
+        "class ids below the number of outputs",
+        format!("another in row {row}, written during the run"),
+    )
 }
 
 impl Executor for CpuExecutor {

@@ -66,9 +66,10 @@ impl Memory {
     pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool]) -> Result<Self> {
         let mut arena = Arena(Vec::new());
         let capacity = |rows: usize| {
-            batch.checked_mul(rows).and_then(|n| n.checked_next_multiple_of(ROW_BLOCK)).ok_or_else(|| {
-                Error::OutOfMemory { place: "activations".into(), bytes: usize::MAX }
-            })
+            batch
+                .checked_mul(rows)
+                .and_then(|n| n.checked_next_multiple_of(ROW_BLOCK))
+                .ok_or_else(|| Error::OutOfMemory { place: "activations".into(), bytes: usize::MAX })
         };
         let training = matches!(purpose, Purpose::Train(_));
         let mut values = vec![NOWHERE; plan.tensors.len()];

@@ -124,9 +124,7 @@ impl Context<'_> {
     /// A worker's part of a matrix that an operation writes.
     fn share(&self, rows: usize, columns: usize, split: Split, worker: &Worker, samples: usize) -> Share {
         match split {
-            Split::Panels(_) => {
-                Share { rows: 0..samples * rows, panels: part(panels(columns), PANEL_GRAIN, worker) }
-            }
+            Split::Panels(_) => Share { rows: 0..samples * rows, panels: part(panels(columns), PANEL_GRAIN, worker) },
             _ => {
                 let own = part(samples, ROW_GRAIN, worker);
                 Share { rows: own.start * rows..own.end * rows, panels: 0..panels(columns) }
@@ -264,14 +262,7 @@ fn copy(share: &Share, x: Panels, y: Panels) {
 }
 
 /// The elements of each sample in another shape: (rows, columns) of one sample before and after.
-fn reshape(
-    samples: Range<usize>,
-    x: Panels,
-    from: (usize, usize),
-    y: Panels,
-    to: (usize, usize),
-    accumulate: bool,
-) {
+fn reshape(samples: Range<usize>, x: Panels, from: (usize, usize), y: Panels, to: (usize, usize), accumulate: bool) {
     for sample in samples {
         for e in 0..from.0 * from.1 {
             // SAFETY: element `e` of a sample of this worker's, in both matrices.

@@ -12,8 +12,8 @@
 use crate::backend::{Objective, Purpose};
 use crate::losses::{Head, Reduction};
 use crate::optimizers::OptimizerConfig;
-use crate::plan::{Kind, Plan, TensorId};
 use crate::params::panels;
+use crate::plan::{Kind, Plan, TensorId};
 use std::collections::{HashMap, HashSet};
 
 /// One operation; numbers are of stages unless they say otherwise.

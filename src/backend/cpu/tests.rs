@@ -1,1 +1,180 @@
+//! Kernels of every level against naive loops, on odd shapes.
 
+use super::dense::{InputGradient, Product};
+use super::elementwise::{Dropout, Share, dropout_scale, dropout_threshold};
+use super::gemm::{Panels, Start};
+use super::simd::{Level, PANEL};
+use super::update::{UNIT_FLOATS, UnitGradient, unit, units};
+use crate::params::{Layout, Line, Lines, panels};
+use crate::rng::{Stream, threefry};
+use strum::IntoEnumIterator;
+
+/// A matrix in panels with its plain twin.
+struct Matrix {
+    layout: Layout,
+    plain: Vec<f32>,
+    lines: Lines,
+}
+
+impl Matrix {
+    fn new(rows: usize, columns: usize, seed: u64) -> Self {
+        let layout = Layout { rows, columns };
+        let mut draws = Stream::new(seed, "matrix").sequence(0);
+        let plain: Vec<f32> = (0..layout.len()).map(|_| draws.uniform() as f32 - 0.5).collect();
+        let mut lines = vec![Line([0.0; PANEL]); layout.lines()];
+        layout.pack(&plain, &mut lines);
+        Matrix { layout, plain, lines }
+    }
+    fn zeros(rows: usize, columns: usize) -> Self {
+        let mut matrix = Matrix::new(rows, columns, 0);
+        matrix.plain.fill(0.0);
+        matrix.lines.fill(Line([0.0; PANEL]));
+        matrix
+    }
+    fn panels(&mut self) -> Panels {
+        Panels { start: self.lines.as_mut_ptr().cast(), stride: self.layout.rows * PANEL }
+    }
+    fn values(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.layout.len()];
+        self.layout.unpack(&self.lines, &mut values);
+        values
+    }
+    fn at(&self, row: usize, column: usize) -> f64 {
+        f64::from(self.plain[row * self.layout.columns + column])
+    }
+}
+
+fn levels() -> impl Iterator<Item = Level> {
+    Level::iter().filter(|l| l.is_available())
+}
+
+fn assert_close(what: &str, got: &[f32], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (&g, &e)) in got.iter().zip(expected).enumerate() {
+        assert!((f64::from(g) - e).abs() < 1e-5 * (1.0 + e.abs()), "{what}: element {i} is {g}, not {e}");
+    }
+}
+
+const SIZES: [usize; 9] = [1, 2, 7, 13, 16, 17, 33, 61, 300];
+
+#[test]
+fn forward_products_are_the_naive_ones() {
+    for level in levels() {
+        for m in [0, 1, 5, 8, 13, 31] {
+            for k in SIZES {
+                for n in SIZES {
+                    let (mut a, mut b) = (Matrix::new(m, k, 1), Matrix::new(k, n, 2));
+                    let (mut c, mut bias) = (Matrix::zeros(m, n), Matrix::new(1, n, 3));
+                    level.run(Product {
+                        share: Share { rows: 0..m, panels: 0..panels(n) },
+                        depth: k,
+                        a: a.panels(),
+                        b: b.panels(),
+                        c: c.panels(),
+                        start: Start::Row(bias.panels().start),
+                    });
+                    let sum = |i: usize, j: usize| bias.at(0, j) + (0..k).map(|t| a.at(i, t) * b.at(t, j)).sum::<f64>();
+                    let expected: Vec<f64> = (0..m * n).map(|e| sum(e / n, e % n)).collect();
+                    assert_close(&format!("{level} {m}×{k}×{n}"), &c.values(), &expected);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn input_gradients_are_the_naive_ones() {
+    for level in levels() {
+        for m in [1, 6, 17] {
+            for k in SIZES {
+                for n in [1, 10, 16, 37, 290] {
+                    let (mut dy, mut w) = (Matrix::new(m, n, 1), Matrix::new(k, n, 2));
+                    let mut dx = Matrix::new(m, k, 3);
+                    let mut scratch = vec![Line([0.0; PANEL]); 2 * n];
+                    level.run(InputGradient {
+                        share: Share { rows: 0..m, panels: 0..panels(k) },
+                        rows: k,
+                        columns: n,
+                        kernel: w.panels(),
+                        dy: dy.panels(),
+                        dx: dx.panels(),
+                        accumulate: true,
+                        scratch: scratch.as_mut_ptr().cast(),
+                    });
+                    let sum = |i: usize, j: usize| dx.at(i, j) + (0..n).map(|t| dy.at(i, t) * w.at(j, t)).sum::<f64>();
+                    let expected: Vec<f64> = (0..m * k).map(|e| sum(e / k, e % k)).collect();
+                    assert_close(&format!("{level} {m}×{n}×{k}"), &dx.values(), &expected);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn kernel_and_bias_gradients_are_the_naive_ones() {
+    for level in levels() {
+        for m in [0, 1, 5, 32, 600] {
+            for (k, n) in [(1, 1), (7, 16), (16, 17), (65, 33), (129, 10), (300, 50)] {
+                let (mut x, mut dy) = (Matrix::new(m, k, 1), Matrix::new(m, n, 2));
+                let kernel = Layout { rows: k, columns: n };
+                let mut scratch = vec![Line([f32::NAN; PANEL]); UNIT_FLOATS / PANEL];
+                let (mut dw, mut db) = (vec![f32::NAN; k * n], vec![f32::NAN; n]);
+                for index in 0..units(kernel) {
+                    let unit = unit(kernel, index);
+                    let start: *mut f32 = scratch.as_mut_ptr().cast();
+                    level.run(UnitGradient { unit: &unit, x: x.panels(), dy: dy.panels(), depth: m, scratch: start });
+                    for p in 0..unit.across {
+                        for j in 0..PANEL.min(n - (unit.panel + p) * PANEL) {
+                            let column = (unit.panel + p) * PANEL + j;
+                            for (i, row) in unit.rows.clone().enumerate() {
+                                dw[row * n + column] = scratch[p * unit.rows.len() + i].0[j];
+                            }
+                            if unit.rows.start == 0 {
+                                db[column] = scratch[unit.across * unit.rows.len() + p].0[j];
+                            }
+                        }
+                    }
+                }
+                let sum = |i: usize, j: usize| (0..m).map(|t| x.at(t, i) * dy.at(t, j)).sum::<f64>();
+                let expected: Vec<f64> = (0..k * n).map(|e| sum(e / n, e % n)).collect();
+                assert_close(&format!("{level} dW {m}×{k}×{n}"), &dw, &expected);
+                let expected: Vec<f64> = (0..n).map(|j| (0..m).map(|t| dy.at(t, j)).sum()).collect();
+                assert_close(&format!("{level} db {m}×{n}"), &db, &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_unit_of_a_kernel_is_visited_once() {
+    for (rows, columns) in [(1, 1), (64, 32), (65, 33), (784, 128), (3, 100)] {
+        let layout = Layout { rows, columns };
+        let mut visits = vec![0; layout.lines()];
+        for u in (0..units(layout)).map(|i| unit(layout, i)) {
+            for p in u.panel..u.panel + u.across {
+                u.rows.clone().for_each(|r| visits[p * rows + r] += 1);
+            }
+        }
+        assert!(visits.iter().all(|&v| v == 1), "{rows}×{columns}: {visits:?}");
+    }
+}
+
+#[test]
+fn dropout_masks_are_the_generator_s_on_every_level_and_share() {
+    let (m, n, rate, step) = (24, 37, 0.3, 9);
+    let stream = Stream::new(5, "1/mask");
+    let (threshold, scale) = (dropout_threshold(rate), dropout_scale(rate) as f32);
+    for level in levels() {
+        let (mut x, mut y, mut mask) = (Matrix::new(m, n, 1), Matrix::zeros(m, n), Matrix::zeros(m, n));
+        for rows in [0..8, 8..24] {
+            let share = Share { rows, panels: 0..panels(n) };
+            level.run(Dropout { share, stream, step, rate, x: x.panels(), y: y.panels(), mask: mask.panels() });
+        }
+        for (e, (y, mask)) in y.values().into_iter().zip(mask.values()).enumerate() {
+            let (row, column) = ((e / n) as u32, (e % n) as u32);
+            let words = threefry(stream.key(), [column, row / 4, step as u32, 0]);
+            let expected = if words[row as usize % 4] >= threshold { scale } else { 0.0 };
+            assert_eq!((mask, y), (expected, x.plain[e] * expected), "{level} ({row}, {column})");
+        }
+    }
+}

@@ -63,9 +63,8 @@ impl Context<'_> {
                 compute(&unit);
                 let store = |variable: usize, (at, from, count): (usize, usize, usize)| {
                     // SAFETY: the unit's part of the gradient buffer is this worker's alone.
-                    let (from, into) = unsafe {
-                        (scratch.add(from).cast_const(), self.memory.variable_gradients[variable].add(at))
-                    };
+                    let (from, into) =
+                        unsafe { (scratch.add(from).cast_const(), self.memory.variable_gradients[variable].add(at)) };
                     self.level.run(Store { from, into, count, accumulate });
                 };
                 kernel_parts(variables.layout, &unit).for_each(|p| store(variables.kernel, p));

@@ -165,10 +165,8 @@ impl Vector for F32x8 {
         // SAFETY: a register exists only inside `run`.
         unsafe {
             let bits = _mm256_castps_si256(self.0);
-            let mantissa = _mm256_or_si256(
-                _mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff)),
-                _mm256_set1_epi32(0x3f00_0000),
-            );
+            let mantissa =
+                _mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff)), _mm256_set1_epi32(0x3f00_0000));
             let exponent = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(126));
             (F32x8(_mm256_castsi256_ps(mantissa)), F32x8(_mm256_cvtepi32_ps(exponent)))
         }

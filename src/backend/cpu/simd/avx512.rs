@@ -164,10 +164,8 @@ impl Vector for F32x16 {
         // SAFETY: a register exists only inside `run`.
         unsafe {
             let bits = _mm512_castps_si512(self.0);
-            let mantissa = _mm512_or_si512(
-                _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff)),
-                _mm512_set1_epi32(0x3f00_0000),
-            );
+            let mantissa =
+                _mm512_or_si512(_mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff)), _mm512_set1_epi32(0x3f00_0000));
             let exponent = _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(126));
             (F32x16(_mm512_castsi512_ps(mantissa)), F32x16(_mm512_cvtepi32_ps(exponent)))
         }

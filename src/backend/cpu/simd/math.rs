@@ -28,7 +28,14 @@ pub fn exp<V: Vector>(x: V) -> V {
     let r = n.mul_add(V::splat(2.121_944_4e-4), r);
     let p = polynomial(
         r,
-        [1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 1.666_666_545_9e-1, 5.000_000_120_1e-1],
+        [
+            1.987_569_15e-4,
+            1.398_199_950_7e-3,
+            8.333_451_907_3e-3,
+            4.166_579_589_4e-2,
+            1.666_666_545_9e-1,
+            5.000_000_120_1e-1,
+        ],
     );
     let y = p.mul_add(r * r, r) + V::one();
     // n reaches 128, one more than an exponent can hold: double y and take one from n.
@@ -73,7 +80,7 @@ pub fn ln<V: Vector>(x: V) -> V {
     V::select(ordinary, y, x)
 }
 
-/// tanh x = x·P(x²)/Q(x²) on |x| ≤ 7.905, where it is 1 to the last bit.
+/// tanh x = x·P(x²)/Q(x²) on |x| ≤ 7.905, where it is 1 to four units in the last place.
 #[inline(always)]
 pub fn tanh<V: Vector>(x: V) -> V {
     let held = x.clamp(V::splat(-7.905_311), V::splat(7.905_311));
@@ -95,8 +102,9 @@ pub fn tanh<V: Vector>(x: V) -> V {
         [1.198_258_394_667_02e-6, 1.185_347_056_866_54e-4, 2.268_434_632_439_00e-3, 4.893_525_185_543_85e-3],
     );
     let y = held * p / q;
-    // Below the approximation's own rounding, tanh x = x.
-    V::select(x.abs().lt(V::splat(0.0004)), x, y)
+    // Below the approximation's own rounding, tanh x = x; far out it is ±1, from where the approximation stops short.
+    let y = V::select(x.abs().lt(V::splat(0.0004)), x, y);
+    V::select(x.abs().gt(V::splat(9.0)), x.signum(), y)
 }
 
 /// erf x = x·P(x²)/Q(x²) on |x| ≤ 4, where it is 1 to the last bit.
