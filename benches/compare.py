@@ -7,6 +7,7 @@ See benches/README.md. Exits with 1 when losses or predictions disagree or a pee
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -20,7 +21,7 @@ import report
 from peers import PEERS, TRAINING
 
 HERE = Path(__file__).parent
-CALIBRATION_EPOCHS = 2  # timed epochs of each setting, to choose the one that races
+CALIBRATION_EPOCHS, CALIBRATION_PASSES = 2, 2  # timed epochs of each setting in turn, to choose the one that races
 PREDICTION_TOLERANCE = 1e-4
 
 
@@ -69,26 +70,17 @@ class Runner:
         return result | {"foreign_cores": foreign}
 
 
-def check(runner: Runner, job: jobs.Job, peers: list[str]) -> dict[str, float]:
-    """The loss of every peer that works after a few epochs in the rows' own order."""
-    losses = {}
-    for peer in peers:
-        if result := runner.run(peer, job.name, "--given-order", "--warmup", 0, "--epochs", jobs.CHECK_EPOCHS):
-            losses[peer] = result["final_loss"]
-    return losses
-
-
 def compared(job: jobs.Job, losses: dict[str, float]) -> dict[str, float]:
     """Of the peers that train the same thing: a peer without dropout does not where the job has it."""
     return {peer: loss for peer, loss in losses.items() if PEERS[peer].dropout or not job.dropout}
 
 
-def judge(runner: Runner, what: str, losses: dict[str, float], tolerance: float, reference: str) -> str:
+def judge(runner: Runner, what: str, losses: dict[str, float], tolerance: float | None, reference: str) -> str:
     """A line for the report; what disagrees is a problem."""
-    if reference not in losses:
-        return f"Not compared: {what}."
-    away = report.losses_agree(losses, reference, tolerance)
     shown = ", ".join(f"{peer} {loss:.5g}" for peer, loss in losses.items())
+    if reference not in losses or tolerance is None:
+        return f"Not judged: {what}: {shown}."
+    away = report.losses_apart(losses, reference, tolerance)
     if away:
         names = ", ".join(f"{peer} by {distance:.1%}" for peer, distance in away.items())
         runner.problems.append(f"{what}: further than {tolerance:.0%} from {reference}: {names}")
@@ -104,20 +96,33 @@ def calibrate(runner: Runner, job: jobs.Job, peers: list[str], warmup: int) -> t
         settings[peer] = variants[0]
         if len(variants) > 1 and job.name in TRAINING:
             options = ("--warmup", warmup, "--epochs", CALIBRATION_EPOCHS)
-            results = {name: runner.run(peer, job.name, "--variant", name, *options) for name in variants}
-            measured[peer] = {name: result["us_per_step"] for name, result in results.items() if result}
-            settings[peer] = min(measured[peer], key=measured[peer].get, default=variants[0])
+            found: dict[str, float] = {}
+            for name in variants * CALIBRATION_PASSES:
+                if peer not in runner.skipped and (result := runner.run(peer, job.name, "--variant", name, *options)):
+                    found[name] = min(found.get(name, math.inf), result["us_per_step"])
+            settings[peer], measured[peer] = min(found, key=found.get, default=variants[0]), found
+    settings = {peer: name for peer, name in settings.items() if peer not in runner.skipped}
     return settings, measured
+
+
+def check(runner: Runner, job: jobs.Job, settings: dict[str, str]) -> dict[str, float]:
+    """The loss of every peer that works, after a few epochs in the rows' own order."""
+    options = ("--given-order", "--warmup", 0, "--epochs", jobs.CHECK_EPOCHS)
+    losses = {}
+    for peer, variant in settings.items():
+        if result := runner.run(peer, job.name, "--variant", variant, *options):
+            losses[peer] = result["final_loss"]
+    return losses
 
 
 def race(runner: Runner, job: jobs.Job, peers: list[str], args: argparse.Namespace) -> dict | None:
     """All rounds of one job. A peer that fails once is out, and so are its earlier rounds."""
     peers = [peer for peer in peers if job.name in PEERS[peer].jobs and peer not in runner.skipped]
     training, notes, given = job.name in TRAINING, [], {}
-    if training:
-        given = check(runner, job, peers)
-        peers = list(given)
     settings, measured = calibrate(runner, job, peers, args.warmup)
+    if training:
+        given = check(runner, job, settings)
+        peers = list(given)
     epochs = args.epochs or job.epochs
     rounds: list[dict] = []
     for index in range(args.rounds):
@@ -133,7 +138,7 @@ def race(runner: Runner, job: jobs.Job, peers: list[str], args: argparse.Namespa
         return None
     reference = args.reference if args.reference in peers else peers[0]
     if reference != args.reference:
-        notes.append(f"{args.reference} did not run: ratios are to {reference}.")
+        runner.problems.append(f"{job.name}: {args.reference} did not run: ratios are to {reference}")
     summary = report.summary(rounds, reference, not training)
     if training:
         what = f"losses of {job.name} after {jobs.CHECK_EPOCHS} epochs in the rows' own order"

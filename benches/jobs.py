@@ -17,7 +17,7 @@ class Job:
     optimizer: str = "adam"
     rate: float = 0.001
     dropout: float = 0.0  # after each hidden layer
-    shuffled_tolerance: float = 0.02  # of the raced losses; the order of the rows alone moves those of small and wide
+    shuffled_tolerance: float | None = 0.02  # of the raced losses; the order of the rows moves those of small and wide
 
     @property
     def classes(self) -> bool:
@@ -34,14 +34,13 @@ JOBS = {
     for job in (
         Job("mnist", (784, 128, 10), rows=60_000, batch=32, epochs=5, dropout=0.2),
         Job("small", (8, 64, 64, 1), rows=20_000, batch=32, epochs=20, shuffled_tolerance=0.2),
-        Job("wide", (1024, 2048, 2048, 10), rows=5_120, batch=256, epochs=5, shuffled_tolerance=0.3),
+        Job("wide", (1024, 2048, 2048, 10), rows=5_120, batch=256, epochs=5, shuffled_tolerance=None),
         Job("line", (1, 1), rows=5_000, batch=1, epochs=5, optimizer="sgd", rate=0.01),
         Job("predict", (784, 128, 10), rows=10_000, batch=10_000, epochs=0, dropout=0.2),
     )
 }
 
-CHECK_EPOCHS = 3  # trained in the rows' own order before the race; then losses may differ by
-CHECK_TOLERANCE = 0.02
+CHECK_EPOCHS, CHECK_TOLERANCE = 3, 0.02  # trained in the rows' own order before a race: how far apart losses may be
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam as in Keras
 
 

@@ -82,7 +82,7 @@ def summary(rounds: list[dict], reference: str, predicting: bool) -> dict:
     return result
 
 
-def losses_agree(losses: dict[str, float], reference: str, tolerance: float) -> dict[str, float]:
+def losses_apart(losses: dict[str, float], reference: str, tolerance: float) -> dict[str, float]:
     """The peers whose loss is further from the reference's than the tolerance, relative; NaN is."""
     away = {peer: abs(loss / losses[reference] - 1) for peer, loss in losses.items()}
     return {peer: distance for peer, distance in away.items() if not distance <= tolerance}

@@ -149,8 +149,7 @@ impl Drop for Prediction {
     fn drop(&mut self) {
         // The executor's buffers serve the next prediction; the arrays do not.
         if let Some(mut executor) = self.executor.take() {
-            let nothing = Arc::new(Feed { inputs: Vec::new(), target: None, weights: None });
-            if executor.bind_data(nothing).is_ok() {
+            if executor.bind_data(Feed::nothing()).is_ok() {
                 lock(&self.model.predictors).push(executor);
             }
         }

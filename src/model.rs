@@ -68,6 +68,16 @@ pub struct Compiled {
     pub(crate) optimizer: SharedOptimizer,
     loss: LossSpec,
     metrics: Vec<MetricConfig>,
+    /// The executor of the last training run, for the next one of the same kind: its buffers, and what it learned about
+    /// the machine.
+    pub(crate) trainer: Mutex<Option<Trainer>>,
+}
+
+/// A training executor, and what it was made for.
+pub(crate) struct Trainer {
+    pub(crate) batch: usize,
+    pub(crate) objective: Objective,
+    pub(crate) executor: Box<dyn Executor>,
 }
 
 impl Compiled {
@@ -153,7 +163,7 @@ impl Model {
         });
         let metrics = metrics.collect::<Result<_>>()?;
         let plan = Arc::new(self.graph.lower(self.seed)?);
-        *lock(&self.compiled) = Some(Arc::new(Compiled { plan, optimizer, loss, metrics }));
+        *lock(&self.compiled) = Some(Arc::new(Compiled { plan, optimizer, loss, metrics, trainer: Mutex::new(None) }));
         Ok(())
     }
 

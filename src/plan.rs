@@ -170,7 +170,7 @@ impl Builder {
         }
         let mut shape = self.shape(input).to_vec();
         if !activation.is_rowwise() {
-            return Ok(self.stage(layer, Kind::Map(activation.clone()), input, shape));
+            return Ok(self.stage(layer, Kind::Map(*activation), input, shape));
         }
         let columns = shape.last().copied().unwrap_or(1);
         let out = activation.output_columns(columns).ok_or_else(|| {
@@ -179,7 +179,7 @@ impl Builder {
         if let Some(last) = shape.last_mut() {
             *last = out;
         }
-        Ok(self.stage(layer, Kind::RowMap(activation.clone()), input, shape))
+        Ok(self.stage(layer, Kind::RowMap(*activation), input, shape))
     }
 
     /// A stage with one input and one output.

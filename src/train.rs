@@ -1,9 +1,9 @@
 //! Training: epochs of steps over borrowed arrays.
 
-use crate::backend::{Executor, Purpose, Steps, Totals};
+use crate::backend::{Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, lock};
+use crate::model::{Compiled, Model, Trainer, lock};
 use crate::plan::Plan;
 use crate::rng::Stream;
 use std::sync::{Arc, TryLockError};
@@ -46,7 +46,7 @@ pub(crate) fn logs(totals: &Totals, compiled: &Compiled) -> Vec<(String, f64)> {
 pub struct Fit {
     model: Arc<Model>,
     compiled: Arc<Compiled>,
-    executor: Box<dyn Executor>,
+    trainer: Option<Trainer>,
     schedule: Schedule,
     order: Vec<u32>,
     steps: usize,
@@ -68,12 +68,19 @@ impl Fit {
         let steps = schedule.steps(feed.rows())?;
         let totals = Totals::new(objective.metrics.len());
         let batch = schedule.batch.min(feed.rows());
-        let mut executor = model.backend.compile(&compiled.plan, &Purpose::Train(objective), batch)?;
         let order = identity(&feed)?;
-        executor.bind_data(feed)?;
+        let kept = lock(&compiled.trainer).take_if(|t| t.batch == batch && t.objective == objective);
+        let mut trainer = match kept {
+            Some(trainer) => trainer,
+            None => {
+                let executor = model.backend.compile(&compiled.plan, &Purpose::Train(objective.clone()), batch)?;
+                Trainer { batch, objective, executor }
+            }
+        };
+        trainer.executor.bind_data(feed)?;
         lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
         let schedule = Schedule { batch, ..schedule };
-        Ok(Fit { model: model.clone(), compiled, executor, schedule, order, steps, step: steps, totals })
+        Ok(Fit { model: model.clone(), compiled, trainer: Some(trainer), schedule, order, steps, step: steps, totals })
     }
 
     /// Steps in an epoch.
@@ -124,15 +131,26 @@ impl Fit {
 
     fn run_until(&mut self, until: usize, deadline: Instant) -> Result<()> {
         let mut optimizer = lock(&self.compiled.optimizer);
+        let Some(Trainer { executor, .. }) = &mut self.trainer else { return Ok(()) };
         while self.step < until {
             let steps = Steps { order: &self.order, batch: self.schedule.batch, from: self.step, until, deadline };
-            self.step += self.executor.run_steps(&steps, &mut optimizer, &mut self.totals)?;
+            self.step += executor.run_steps(&steps, &mut optimizer, &mut self.totals)?;
             if Instant::now() >= deadline {
                 break;
             }
             let_readers_in(&self.compiled.plan);
         }
-        self.executor.synchronise()
+        executor.synchronise()
+    }
+}
+
+impl Drop for Fit {
+    fn drop(&mut self) {
+        if let Some(mut trainer) = self.trainer.take()
+            && trainer.executor.bind_data(Feed::nothing()).is_ok()
+        {
+            *lock(&self.compiled.trainer) = Some(trainer);
+        }
     }
 }
 

@@ -17,12 +17,16 @@ use std::time::Duration;
 const ROWS: usize = 11;
 const STEP: f64 = 1e-6;
 
+/// Variable by variable.
+type Weights = Vec<Vec<f32>>;
+
+/// Weights before and after a step, and the logged loss.
 fn one_step(
     setup: &Setup,
     backend: ironhorn::backend::cpu::CpuBackend,
     y: Array,
     w: Option<Array>,
-) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>, f64), Error> {
+) -> Result<(Weights, Weights, f64), Error> {
     let model = setup.model(backend);
     set_weights(&model, 5);
     let before = weights(&model);

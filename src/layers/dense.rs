@@ -110,12 +110,9 @@ impl Kind for Dense {
 
     fn variables(&self, input: &[usize]) -> Vec<VariableSpec> {
         let inputs = input.last().copied().unwrap_or(1);
-        let kernel = VariableSpec {
-            name: "kernel",
-            shape: vec![inputs, self.units],
-            initializer: self.kernel_initializer.clone(),
-        };
-        let bias = VariableSpec { name: "bias", shape: vec![self.units], initializer: self.bias_initializer.clone() };
+        let kernel =
+            VariableSpec { name: "kernel", shape: vec![inputs, self.units], initializer: self.kernel_initializer };
+        let bias = VariableSpec { name: "bias", shape: vec![self.units], initializer: self.bias_initializer };
         if self.config.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 

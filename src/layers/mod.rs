@@ -46,7 +46,7 @@ pub(crate) struct VariableSpec {
 #[allow(missing_docs, reason = "Keras's names say it")]
 pub enum LayerKind {
     InputLayer(input::InputLayer),
-    Dense(dense::Dense),
+    Dense(Box<dense::Dense>),
     Activation(activation::ActivationLayer),
     ReLU(activation::ActivationLayer),
     LeakyReLU(activation::ActivationLayer),
@@ -60,7 +60,7 @@ impl LayerKind {
     fn parse(class: &str, config: &Value, place: &str) -> Result<Self> {
         Ok(match class {
             "InputLayer" => Self::InputLayer(config::read(config, place)?),
-            "Dense" => Self::Dense(dense::Dense::parse(config, place)?),
+            "Dense" => Self::Dense(Box::new(dense::Dense::parse(config, place)?)),
             "Activation" => Self::Activation(activation::ActivationLayer::parse(class, config, place)?),
             "ReLU" => Self::ReLU(activation::ActivationLayer::parse(class, config, place)?),
             "LeakyReLU" => Self::LeakyReLU(activation::ActivationLayer::parse(class, config, place)?),
@@ -75,7 +75,7 @@ impl LayerKind {
     fn kind(&self) -> &dyn Kind {
         match self {
             Self::InputLayer(k) => k,
-            Self::Dense(k) => k,
+            Self::Dense(k) => k.as_ref(),
             Self::Activation(k) | Self::ReLU(k) | Self::LeakyReLU(k) | Self::ELU(k) | Self::Softmax(k) => k,
             Self::Dropout(k) => k,
             Self::Flatten(k) => k,

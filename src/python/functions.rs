@@ -35,7 +35,7 @@ pub fn activation<'py>(
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let values = numbers(x, "x")?;
     let (shape, columns) = (x.shape().to_vec(), x.shape().last().copied().unwrap_or(1));
-    let rows = if columns == 0 { 0 } else { values.len() / columns };
+    let rows = values.len().checked_div(columns).unwrap_or(0);
     let (values, columns) = detached(py, || {
         let form = json!({"class_name": "Activation", "config": {"activation": named(config, "activation")?}});
         let layer = Arc::new(Layer::from_value(&form)?);

@@ -6,6 +6,7 @@
 
 use super::memory::Memory;
 use super::ops::{Context, Step};
+use super::pace::Pace;
 use super::pool::{self, Worker};
 use super::program::{Op, Program};
 use super::simd::{Level, PANEL};
@@ -49,7 +50,17 @@ impl Backend for CpuBackend {
             _ => vec![Memory::new(plan, purpose, batch, &program.general)?],
         };
         let (plan, purpose) = (plan.clone(), purpose.clone());
-        Ok(Box::new(CpuExecutor { backend: *self, plan, purpose, batch, program, memory, feed: None, scheduled: None }))
+        Ok(Box::new(CpuExecutor {
+            backend: *self,
+            plan,
+            purpose,
+            batch,
+            program,
+            memory,
+            feed: None,
+            scheduled: None,
+            pace: Pace::default(),
+        }))
     }
 }
 
@@ -64,6 +75,7 @@ struct CpuExecutor {
     feed: Option<Arc<Feed>>,
     /// The optimizer that the program was scheduled for.
     scheduled: Option<OptimizerConfig>,
+    pace: Pace,
 }
 
 /// What the workers of a training region tell each other.
@@ -170,8 +182,9 @@ impl Executor for CpuExecutor {
         let feed = self.feed()?;
         self.schedule(optimizer)?;
         let serial = self.program.work * steps.batch as f64 <= SERIAL_WORK;
-        let threads = if serial { 1 } else { num_threads() };
-        self.memory[0].ensure_workers(threads)?;
+        let choice = self.pace.choose(if serial { 1 } else { num_threads() }, steps.deadline);
+        let (begin, steps) = (Instant::now(), &Steps { deadline: choice.deadline, ..*steps });
+        self.memory[0].ensure_workers(choice.threads)?;
         optimizer.ensure_slots(&self.plan)?;
 
         let refused = AtomicI64::new(-1);
@@ -187,9 +200,10 @@ impl Executor for CpuExecutor {
                 learning_rate: optimizer.learning_rate(),
                 ..self.context(&feed, &self.memory[0], &variables, &refused)
             };
-            pool::region(threads, |worker| self.train(&context, worker, steps, first, &control))
+            pool::region(choice.threads, |worker| self.train(&context, worker, steps, first, &control))
         };
         let done = control.done.load(Ordering::Relaxed);
+        self.pace.observe(choice, done, begin.elapsed());
         optimizer.advance(done as u64);
         if done > 0 {
             self.plan.variables.iter().for_each(|v| v.touch());
@@ -221,7 +235,7 @@ impl Executor for CpuExecutor {
                 }
                 let from = (steps.from + index) * steps.batch;
                 let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
-                this.run_alone(&context, &Step { rows, number: 0 });
+                this.run_alone(&context, &Step { rows, next: &[], number: 0 });
                 tally(&context, rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
             }
         })?;
@@ -254,7 +268,7 @@ impl Executor for CpuExecutor {
                 let Some((index, out)) = block else { break };
                 let from = (rows.start + index * this.batch) as u32;
                 let order: Vec<u32> = (from..(from + this.batch as u32).min(rows.end as u32)).collect();
-                this.run_alone(&context, &Step { rows: &order, number: 0 });
+                this.run_alone(&context, &Step { rows: &order, next: &[], number: 0 });
                 let values = context.memory.values[output];
                 for (row, line) in out.chunks_exact_mut(columns).enumerate() {
                     for (panel, part) in line.chunks_mut(PANEL).enumerate() {
@@ -290,9 +304,12 @@ impl CpuExecutor {
     /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
     fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
         for batch in steps.from..steps.until {
-            let from = batch * steps.batch;
-            let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
-            let step = Step { rows, number: first + (batch - steps.from) as u64 };
+            let rows_of = |batch: usize| {
+                let bound = |b: usize| (b * steps.batch).min(steps.order.len());
+                &steps.order[bound(batch)..bound(batch + 1)]
+            };
+            let rows = rows_of(batch);
+            let step = Step { rows, next: rows_of(batch + 1), number: first + (batch - steps.from) as u64 };
             for scheduled in &self.program.ops {
                 if scheduled.barrier {
                     worker.wait();

@@ -48,7 +48,7 @@ pub enum Start {
 impl Start {
     /// The start of the sums from panel `p` on.
     #[inline(always)]
-    fn from_panel(self, p: usize) -> Self {
+    fn at_panel(self, p: usize) -> Self {
         match self {
             // SAFETY: panels are within the bias, whose layout has as many as C.
             Start::Row(row) => Start::Row(unsafe { row.add(p * PANEL) }),
@@ -75,9 +75,9 @@ pub unsafe fn tile<V: Vector, const ROWS: usize, const WIDTH: usize, const TRANS
         match t.start {
             Start::Zero => {}
             Start::Accumulate => {
-                for i in 0..ROWS {
-                    for w in 0..WIDTH {
-                        sums[i][w] = V::load(t.c.add(across(w, t.c_panel) + i * PANEL));
+                for (i, row) in sums.iter_mut().enumerate() {
+                    for (w, sum) in row.iter_mut().enumerate() {
+                        *sum = V::load(t.c.add(across(w, t.c_panel) + i * PANEL));
                     }
                 }
             }
@@ -122,9 +122,9 @@ pub unsafe fn tile<V: Vector, const ROWS: usize, const WIDTH: usize, const TRANS
                 term!(a.add(term), b.add(term * PANEL));
             }
         }
-        for i in 0..ROWS {
-            for w in 0..WIDTH {
-                sums[i][w].store(t.c.add(across(w, t.c_panel) + i * PANEL));
+        for (i, row) in sums.into_iter().enumerate() {
+            for (w, sum) in row.into_iter().enumerate() {
+                sum.store(t.c.add(across(w, t.c_panel) + i * PANEL));
             }
         }
     }
@@ -175,7 +175,7 @@ pub unsafe fn product<V: Vector>(
             let across = (panels.end - panel).min(V::TILE_PANELS);
             for row in rows.clone().step_by(V::TILE_ROWS) {
                 let down = (rows.end - row).min(V::TILE_ROWS);
-                let start = if from == 0 { start.from_panel(panel) } else { Start::Accumulate };
+                let start = if from == 0 { start.at_panel(panel) } else { Start::Accumulate };
                 // SAFETY: within the rows, panels and terms of the caller's contract.
                 unsafe {
                     V::tile::<false>(

@@ -3,7 +3,7 @@
 //! From the outside in: `executor` runs regions of steps, `program` is the schedule of operations and barriers that a
 //! plan becomes, `memory` holds every buffer, `ops` carries out one operation on a worker's share, and `gemm`,
 //! `dense`,
-//! `elementwise`, `rows` and `update` are the kernels. `pool` and `simd` know nothing of networks.
+//! `elementwise`, `rows` and `update` are the kernels. `pool`, `pace` and `simd` know nothing of networks.
 
 mod dense;
 mod elementwise;
@@ -11,6 +11,7 @@ mod executor;
 pub mod gemm;
 mod memory;
 mod ops;
+mod pace;
 pub mod pool;
 mod program;
 mod rows;

@@ -43,6 +43,8 @@ unsafe impl Sync for Context<'_> {}
 pub struct Step<'a> {
     /// The samples, as rows of the data set.
     pub rows: &'a [u32],
+    /// The samples of the batch after this, to be fetched in time.
+    pub next: &'a [u32],
     /// Steps taken before, which dropout draws by.
     pub number: u64,
 }
@@ -82,6 +84,16 @@ impl Context<'_> {
             let row = step.rows[sample] as usize;
             // SAFETY: the tensor has room for every sample of a batch, and these are this worker's.
             unsafe { array.gather(row, self.memory.values[tensor], sample * info.rows(), info.columns()) };
+        }
+    }
+
+    /// Asks the memory for share `index` of `count` of what this worker will gather in the next step. A random row of a
+    /// large data set comes from far away; spread over the update, the journey costs nothing.
+    pub fn prefetch(&self, index: usize, count: usize, worker: &Worker, step: &Step) {
+        let samples = part(step.next.len(), ROW_GRAIN, worker);
+        let own = samples.start + samples.len() * index / count..samples.start + samples.len() * (index + 1) / count;
+        for &row in &step.next[own] {
+            self.feed.inputs.iter().for_each(|input| input.prefetch(row as usize));
         }
     }
 
@@ -232,15 +244,15 @@ impl Context<'_> {
     pub fn loss_scale(&self, batch: usize) -> f64 {
         let Some(LossConfig { loss, reduction }) = self.objective.map(|o| o.loss) else { return 1.0 };
         let rows = batch * self.plan.tensors[self.program.loss_input].rows();
-        // SAFETY: every row's weight and target were written before the barrier that precedes the loss.
         let counts = |r: &usize| match (self.memory.target, loss.ignored_class()) {
+            // SAFETY: every row's target was written before the barrier that precedes the loss.
             (TargetPlace::Class(ids), Some(ignored)) => unsafe { *ids.add(*r) != ignored as f32 },
             _ => true,
         };
         let whole = match reduction {
             Reduction::Sum | Reduction::None => return 1.0,
             Reduction::MeanWithSampleWeight => {
-                // SAFETY: as above.
+                // SAFETY: every row's weight was written before that barrier too.
                 (0..rows).filter(counts).map(|r| f64::from(unsafe { *self.memory.weights.add(r) })).sum()
             }
             _ if loss.ignored_class().is_some() => (0..rows).filter(counts).count() as f64,

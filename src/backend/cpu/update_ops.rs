@@ -80,11 +80,15 @@ impl Context<'_> {
             own: std::ops::Range<usize>,
             scratch: *mut f32,
             compute: F,
+            worker: &'a Worker<'a>,
+            step: &'a Step<'a>,
         }
         impl<F: Fn(&Unit)> UpdateVisitor for Fused<'_, F> {
             type Output = ();
             fn visit<U: Update>(self, rule: U) {
-                for unit in self.own.map(|i| unit(self.variables.layout, i)) {
+                let count = self.own.len();
+                for (i, unit) in self.own.map(|i| unit(self.variables.layout, i)).enumerate() {
+                    self.context.prefetch(i, count, self.worker, self.step);
                     (self.compute)(&unit);
                     let apply = |variable: usize, (at, from, count): (usize, usize, usize)| {
                         // SAFETY: the scratch holds the unit's gradient.
@@ -100,7 +104,7 @@ impl Context<'_> {
                 }
             }
         }
-        let fused = Fused { context: self, variables, own, scratch, compute };
+        let fused = Fused { context: self, variables, own, scratch, compute, worker, step };
         optimizer.at_step(step.number + 1, self.learning_rate, fused);
     }
 

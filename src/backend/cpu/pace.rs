@@ -1,0 +1,106 @@
+//! How many threads a run should use just now.
+//!
+//! Results do not depend on the number of threads, so it can follow what is quickest: on a machine with other work two
+//! workers in lockstep can be slower than one, because each barrier waits for a thread that the system has put aside.
+//! [`Pace`] times both ways in passing, keeps to the quicker one, and looks at the other again from time to time.
+
+use std::time::{Duration, Instant};
+
+/// One trial of the other way for so many times its length of the better one: two percent at worst.
+const PATIENCE: u32 = 50;
+/// A trial runs about so long, or one step.
+const TRIAL: Duration = Duration::from_millis(2);
+
+/// What was measured so far.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// Seconds a step, on one thread and on all; smoothed.
+    cost: [Option<f64>; 2],
+    /// When to try the slower way again.
+    retry: Option<Instant>,
+}
+
+/// A decision: how many threads, and for how long at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    many: bool,
+    /// Threads to use.
+    pub threads: usize,
+    /// When to stop and decide again.
+    pub deadline: Instant,
+}
+
+impl Pace {
+    /// What to do next, for work that can use up to `threads` threads.
+    pub fn choose(&self, threads: usize, deadline: Instant) -> Choice {
+        let now = Instant::now();
+        let (many, trial) = match self.cost {
+            _ if threads == 1 => (false, false),
+            [_, None] => (true, true),
+            [None, _] => (false, true),
+            [Some(one), Some(all)] => {
+                let trial = self.retry.is_some_and(|at| now >= at);
+                ((all < one) != trial, trial)
+            }
+        };
+        let deadline = if trial { deadline.min(now + TRIAL) } else { deadline };
+        Choice { many, threads: if many { threads } else { 1 }, deadline }
+    }
+
+    /// Takes in how long `steps` steps took that way.
+    pub fn observe(&mut self, choice: Choice, steps: usize, took: Duration) {
+        if steps == 0 {
+            return;
+        }
+        let seconds = took.as_secs_f64() / steps as f64;
+        let cost = &mut self.cost[usize::from(choice.many)];
+        *cost = Some(cost.map_or(seconds, |old| 0.5 * (old + seconds)));
+        if let [Some(one), Some(all)] = self.cost
+            && (self.retry.is_none() || choice.many != (all < one) || self.retry.is_some_and(|at| Instant::now() >= at))
+        {
+            self.retry = Some(Instant::now() + took.max(TRIAL) * PATIENCE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a pace against fixed costs; gives the share of steps that took the quicker way.
+    fn follow(one: u64, all: u64) -> f64 {
+        let mut pace = Pace::default();
+        let far = Instant::now() + Duration::from_secs(3600);
+        let mut right = 0;
+        for _ in 0..100 {
+            let choice = pace.choose(2, far);
+            right += i32::from((choice.threads == 2) == (all < one));
+            pace.observe(choice, 10, Duration::from_micros(10 * if choice.threads == 2 { all } else { one }));
+        }
+        f64::from(right) / 100.0
+    }
+
+    #[test]
+    fn the_quicker_way_is_kept() {
+        assert!(follow(100, 60) > 0.9);
+        assert!(follow(100, 300) > 0.9);
+    }
+
+    #[test]
+    fn one_thread_is_no_choice() {
+        let far = Instant::now() + Duration::from_secs(1);
+        assert_eq!(Pace::default().choose(1, far), Choice { many: false, threads: 1, deadline: far });
+    }
+
+    #[test]
+    fn a_change_is_noticed() {
+        let mut pace = Pace { cost: [Some(100e-6), Some(300e-6)], retry: Some(Instant::now()) };
+        let far = Instant::now() + Duration::from_secs(3600);
+        let trial = pace.choose(2, far);
+        assert_eq!(trial.threads, 2);
+        assert!(trial.deadline < far);
+        pace.observe(trial, 10, Duration::from_micros(100));
+        pace.observe(trial, 10, Duration::from_micros(100));
+        assert_eq!(pace.choose(2, far).threads, 2);
+    }
+}
