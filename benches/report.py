@@ -93,7 +93,7 @@ def number(value: float) -> str:
 
 
 def ratio_text(ratio: dict) -> str:
-    return f"**{ratio['median']:.2f}** ({ratio['low']:.2f}–{ratio['high']:.2f})"
+    return f"**{number(ratio['median'])}** ({number(ratio['low'])}–{number(ratio['high'])})"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -51,7 +51,11 @@ impl Bits for u32 {
 #[inline(always)]
 pub fn threefry<B: Bits>(key: [u32; 4], counter: [B; 4]) -> [B; 4] {
     let keys = [key[0], key[1], key[2], key[3], 0x1BD1_1BDA ^ key[0] ^ key[1] ^ key[2] ^ key[3]];
-    let mut x = [0, 1, 2, 3].map(|i| counter[i].add(B::splat(keys[i])));
+    // No closure: it would be compiled without the instruction set's features.
+    let mut x = counter;
+    for (word, key) in x.iter_mut().zip(keys) {
+        *word = word.add(B::splat(key));
+    }
     macro_rules! mix {
         ($a:literal $b:literal, $n:literal) => {
             x[$a] = x[$a].add(x[$b]);

@@ -131,7 +131,7 @@ class CategoricalCrossentropy(_Crossentropy):
 
 
 class SparseCategoricalCrossentropy(Rowwise):
-    """The mean of the crossentropy for class indices, without the rows of ``ignore_class``."""
+    """The mean of the crossentropy for class indices; 0 for the rows of ``ignore_class``."""
 
     _parameters = ("from_logits", "ignore_class", "axis")
     _mode = "sparse"
@@ -159,11 +159,10 @@ class SparseCategoricalCrossentropy(Rowwise):
     def update_state(  # type: ignore[override]
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
-        """Takes a batch in; rows of the ignored class weigh nothing."""
-        if self.ignore_class is not None:
+        """Takes a batch in. As in Keras, rows of the ignored class are 0, and count only where there are no weights."""
+        if self.ignore_class is not None and sample_weight is not None:
             kept = np.asarray(y_true).reshape(np.shape(y_pred)[:-1]) != self.ignore_class
-            given = 1 if sample_weight is None else np.asarray(sample_weight).reshape(kept.shape)
-            sample_weight = kept * np.asarray(given, np.float32)
+            sample_weight = kept * numbers(sample_weight, "sample_weight").astype(np.float32).reshape(kept.shape)
         super().update_state(y_true, y_pred, sample_weight)
 
 

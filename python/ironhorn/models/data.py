@@ -53,6 +53,8 @@ def as_array(value: Any, argument: str) -> Array:
         raise TypeError(f"`{argument}` must hold numbers (booleans, integers or floats). Received: dtype {array.dtype}")
     if array.ndim == 0:
         raise ValueError(f"`{argument}` must have at least one dimension, the batch. Received: the scalar {value!r}")
+    if array.dtype.char == "g":  # long double: wider than what the engine reads
+        return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

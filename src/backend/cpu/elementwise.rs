@@ -17,19 +17,20 @@ pub struct Share {
     pub panels: Range<usize>,
 }
 
-impl Share {
-    /// Calls `body(offset)` for every register of the share.
-    #[inline(always)]
-    fn each<V: Vector>(&self, stride: usize, mut body: impl FnMut(usize)) {
-        for panel in self.panels.clone() {
-            let start = panel * stride;
-            let mut at = start + self.rows.start * PANEL;
-            while at < start + self.rows.end * PANEL {
-                body(at);
-                at += V::LANES;
+/// Runs a body for the offset of every register of a share, in matrices of this stride.
+///
+/// A macro, because a closure would be compiled without the instruction set's features.
+macro_rules! each_register {
+    ($vector:ty, $share:expr, $stride:expr, $at:ident => $body:block) => {
+        for panel in $share.panels.clone() {
+            let mut $at = panel * $stride + $share.rows.start * PANEL;
+            let end = panel * $stride + $share.rows.end * PANEL;
+            while $at < end {
+                $body
+                $at += <$vector>::LANES;
             }
         }
-    }
+    };
 }
 
 /// y = f(x).
@@ -50,9 +51,9 @@ impl Task for Map<'_> {
             #[inline(always)]
             fn visit<F: Formula>(self, formula: F) {
                 let Map { share, x, y, .. } = self.0;
-                // SAFETY: the share is this worker's alone and within both matrices, which have the same stride.
-                share.each::<V>(x.stride, |at| unsafe {
-                    formula.value(V::load(x.start.add(at))).store(y.start.add(at));
+                each_register!(V, share, x.stride, at => {
+                    // SAFETY: the share is this worker's alone and within both matrices, which have the same stride.
+                    unsafe { formula.value(V::load(x.start.add(at))).store(y.start.add(at)) }
                 });
             }
         }
@@ -81,13 +82,15 @@ impl Task for MapBackward<'_> {
             #[inline(always)]
             fn visit<F: Formula>(self, formula: F) {
                 let MapBackward { share, x, y, dy, dx, accumulate, .. } = self.0;
-                // SAFETY: the share is this worker's alone and within all matrices, which have the same stride.
-                share.each::<V>(dy.stride, |at| unsafe {
-                    let value = V::load(y.start.add(at));
-                    let input = if F::NEEDS_INPUT { V::load(x.start.add(at)) } else { value };
-                    let gradient = V::load(dy.start.add(at)) * formula.slope(input, value);
-                    let sum = if *accumulate { V::load(dx.start.add(at)) + gradient } else { gradient };
-                    sum.store(dx.start.add(at));
+                each_register!(V, share, dy.stride, at => {
+                    // SAFETY: the share is this worker's alone and within all matrices, which have the same stride.
+                    unsafe {
+                        let value = V::load(y.start.add(at));
+                        let input = if F::NEEDS_INPUT { V::load(x.start.add(at)) } else { value };
+                        let gradient = V::load(dy.start.add(at)) * formula.slope(input, value);
+                        let sum = if *accumulate { V::load(dx.start.add(at)) + gradient } else { gradient };
+                        sum.store(dx.start.add(at));
+                    }
                 });
             }
         }
@@ -128,7 +131,7 @@ impl Task for Dropout {
                 for lane in (0..PANEL).step_by(V::LANES) {
                     let column = V::Bits::iota((panel * PANEL + lane) as u32);
                     let words = self.stream.rows(self.step, quad as u32, column);
-                    for (i, word) in words.into_iter().enumerate() {
+                    for (i, word) in words.iter().enumerate() {
                         let row = quad * 4 + i;
                         if row < rows.start || row >= rows.end {
                             continue;
@@ -160,11 +163,13 @@ impl Task for Multiply {
     type Output = ();
     #[inline(always)]
     fn run<V: Vector>(self) {
-        // SAFETY: the share is this worker's alone and within all matrices, which have the same stride.
-        self.share.each::<V>(self.z.stride, |at| unsafe {
-            let product = V::load(self.a.start.add(at)) * V::load(self.b.start.add(at));
-            let sum = if self.accumulate { V::load(self.z.start.add(at)) + product } else { product };
-            sum.store(self.z.start.add(at));
+        each_register!(V, self.share, self.z.stride, at => {
+            // SAFETY: the share is this worker's alone and within all matrices, which have the same stride.
+            unsafe {
+                let product = V::load(self.a.start.add(at)) * V::load(self.b.start.add(at));
+                let sum = if self.accumulate { V::load(self.z.start.add(at)) + product } else { product };
+                sum.store(self.z.start.add(at));
+            }
         });
     }
 }

@@ -122,8 +122,8 @@ pub unsafe fn tile<V: Vector, const ROWS: usize, const WIDTH: usize, const TRANS
                 term!(a.add(term), b.add(term * PANEL));
             }
         }
-        for (i, row) in sums.into_iter().enumerate() {
-            for (w, sum) in row.into_iter().enumerate() {
+        for (i, row) in sums.iter().enumerate() {
+            for (w, sum) in row.iter().enumerate() {
                 sum.store(t.c.add(across(w, t.c_panel) + i * PANEL));
             }
         }

@@ -132,14 +132,14 @@ impl<U: Update> Task for ApplyRule<U> {
             // worker's alone.
             unsafe {
                 let mut slots = [V::zero(); 3];
-                for (slot, start) in slots.iter_mut().zip(self.slots).take(U::SLOTS) {
-                    *slot = V::load(start.add(at));
+                for (i, slot) in slots.iter_mut().take(U::SLOTS).enumerate() {
+                    *slot = V::load(self.slots[i].add(at));
                 }
                 let gradient = V::load(self.gradient.add(at)) * scale;
                 let new = self.rule.update(V::load(self.weights.add(at)), gradient, &mut slots);
                 new.store(self.weights.add(at));
-                for (slot, start) in slots.into_iter().zip(self.slots).take(U::SLOTS) {
-                    slot.store(start.add(at));
+                for (i, slot) in slots.iter().take(U::SLOTS).enumerate() {
+                    slot.store(self.slots[i].add(at));
                 }
             }
         }

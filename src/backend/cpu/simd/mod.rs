@@ -69,7 +69,8 @@ pub trait Vector: Real {
 pub trait Task {
     /// What it returns.
     type Output;
-    /// The code; must be `#[inline(always)]`.
+    /// The code; must be `#[inline(always)]`, and no closure in it may touch a register: closures are compiled without
+    /// the level's features.
     fn run<V: Vector>(self) -> Self::Output;
 }
 
