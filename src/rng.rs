@@ -47,6 +47,38 @@ impl Bits for u32 {
     }
 }
 
+/// Two integers, or two registers, at a time: the rounds of one block wait for each other, those of two can overlap.
+#[derive(Clone, Copy)]
+pub struct Pair<B>(pub B, pub B);
+
+impl<B: Bits> Bits for Pair<B> {
+    type Mask = (B::Mask, B::Mask);
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        Pair(B::splat(x), B::splat(x))
+    }
+    #[inline(always)]
+    fn iota(start: u32) -> Self {
+        Pair(B::iota(start), B::iota(start))
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Pair(self.0.add(other.0), self.1.add(other.1))
+    }
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        Pair(self.0.xor(other.0), self.1.xor(other.1))
+    }
+    #[inline(always)]
+    fn rotate<const N: i32, const REST: i32>(self) -> Self {
+        Pair(self.0.rotate::<N, REST>(), self.1.rotate::<N, REST>())
+    }
+    #[inline(always)]
+    fn ge(self, other: Self) -> Self::Mask {
+        (self.0.ge(other.0), self.1.ge(other.1))
+    }
+}
+
 /// Threefry4x32-20: the block that `counter` has under `key`.
 #[inline(always)]
 pub fn threefry<B: Bits>(key: [u32; 4], counter: [B; 4]) -> [B; 4] {
@@ -111,6 +143,14 @@ impl Stream {
     #[inline(always)]
     pub fn rows<B: Bits>(&self, step: u64, quad: u32, column: B) -> [B; 4] {
         threefry(self.key, [column, B::splat(quad), B::splat(step as u32), B::splat((step >> 32) as u32)])
+    }
+
+    /// [`Stream::rows`] of two quads, `quad` and `quad + 1`.
+    #[inline(always)]
+    pub fn row_pairs<B: Bits>(&self, step: u64, quad: u32, column: B) -> [Pair<B>; 4] {
+        let quads = Pair(B::splat(quad), B::splat(quad + 1));
+        let (low, high) = (Pair::splat(step as u32), Pair::splat((step >> 32) as u32));
+        threefry(self.key, [Pair(column, column), quads, low, high])
     }
 
     /// The stream's numbers in order, for `step`.
