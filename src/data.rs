@@ -277,20 +277,26 @@ impl Array {
         assert!(row < self.rows(), "row {row} of {} samples", self.rows());
         // SAFETY: the sample's elements are the owner's; the lines are the caller's.
         unsafe {
-            let start = self.data.offset(row as isize * self.strides[0]).cast::<T>();
-            for r in 0..self.row_len / columns {
-                let from = start.add(r * columns);
+            let mut from = self.data.offset(row as isize * self.strides[0]).cast::<T>();
+            let end = from.add(self.row_len);
+            let mut to = to;
+            while from < end {
                 for panel in 0..columns / PANEL {
-                    let line = into.at(panel, to + r);
+                    let line = into.at(panel, to);
                     for i in 0..PANEL {
-                        *line.add(i) = from.add(panel * PANEL + i).read_unaligned().to_f32();
+                        *line.add(i) = from.add(i).read_unaligned().to_f32();
                     }
+                    from = from.add(PANEL);
                 }
-                let done = columns - columns % PANEL;
-                let line = into.at(columns / PANEL, to + r);
-                for i in 0..columns % PANEL {
-                    *line.add(i) = from.add(done + i).read_unaligned().to_f32();
+                let rest = columns % PANEL;
+                if rest > 0 {
+                    let line = into.at(columns / PANEL, to);
+                    for i in 0..rest {
+                        *line.add(i) = from.add(i).read_unaligned().to_f32();
+                    }
+                    from = from.add(rest);
                 }
+                to += 1;
             }
         }
     }
