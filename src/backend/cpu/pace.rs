@@ -30,6 +30,13 @@ pub struct Choice {
     pub deadline: Instant,
 }
 
+impl Choice {
+    /// No choice: so many threads to the end.
+    pub fn fixed(threads: usize, deadline: Instant) -> Self {
+        Choice { many: threads > 1, threads, deadline }
+    }
+}
+
 impl Pace {
     /// What to do next, for work that can use up to `threads` threads.
     pub fn choose(&self, threads: usize, deadline: Instant) -> Choice {
