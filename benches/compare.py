@@ -128,7 +128,8 @@ def race(runner: Runner, job: jobs.Job, peers: list[str], args: argparse.Namespa
     """All rounds of one job. A peer that fails once is out, and so are its earlier rounds."""
     peers = [peer for peer in peers if job.name in PEERS[peer].jobs and peer not in runner.skipped]
     training, notes, given = job.name in TRAINING, [], {}
-    known = json.loads(args.settings.read_text())["races"][job.name]["settings"] if args.settings else {}
+    earlier = json.loads(args.settings.read_text())["races"] if args.settings else {}
+    known = earlier.get(job.name, {}).get("settings", {})
     settings, measured = calibrate(runner, job, peers, args.warmup, known)
     if training:
         given = check(runner, job, settings)
