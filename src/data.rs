@@ -253,6 +253,22 @@ impl Array {
         with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f64())));
     }
 
+    /// The first element that `is_bad`, with its row.
+    fn find(&self, is_bad: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
+        let mut found = None;
+        for row in 0..self.rows() {
+            with_element!(self.dtype, T => self.each::<T>(row, |_, x| {
+                if is_bad(x.to_f64()) && found.is_none() {
+                    found = Some((row, x.to_f64()));
+                }
+            }));
+            if found.is_some() {
+                break;
+            }
+        }
+        found
+    }
+
     /// Puts samples one after the other into the rows from `to` on of a matrix in panels with `columns` columns, converted;
     /// the last panel's padding is left as it is.
     ///
@@ -372,17 +388,13 @@ impl Feed {
 
 /// Checks that class ids are whole numbers in [0, `classes`), except `ignored`.
 pub fn check_class_ids(y: &Array, classes: usize, ignored: Option<i64>) -> Result<()> {
-    let mut row_values = Vec::with_capacity(y.row_len());
-    for row in 0..y.rows() {
-        y.read_row(row, &mut row_values);
-        for &id in &row_values {
-            let known = id >= 0.0 && id < classes as f64 && id.fract() == 0.0;
-            if !known && ignored.is_none_or(|ignored| id != ignored as f64) {
-                return Err(Error::invalid("y", format!("class ids in [0, {classes})"), format!("{id} in row {row}")));
-            }
+    let (end, ignored) = (classes as f64, ignored.map_or(f64::NAN, |i| i as f64));
+    match y.find(|id| !(id >= 0.0 && id < end && id.trunc() == id || id == ignored)) {
+        Some((row, id)) => {
+            Err(Error::invalid("y", format!("class ids in [0, {classes})"), format!("{id} in row {row}")))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Checks that an array has no NaN and no infinity.
@@ -390,14 +402,10 @@ pub fn check_finite(array: &Array, place: &str) -> Result<()> {
     if array.dtype().is_integer() {
         return Ok(());
     }
-    let mut row_values = Vec::with_capacity(array.row_len());
-    for row in 0..array.rows() {
-        array.read_row(row, &mut row_values);
-        if let Some(bad) = row_values.iter().find(|v| !v.is_finite()) {
-            return Err(Error::invalid(place, "finite numbers", format!("{bad} in row {row}")));
-        }
+    match array.find(|value| !value.is_finite()) {
+        Some((row, bad)) => Err(Error::invalid(place, "finite numbers", format!("{bad} in row {row}"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-/// One trial of the other way for so many times its length of the better one: two percent at worst.
-const PATIENCE: u32 = 50;
+/// One trial of the other way for so many times its length of the better one: one percent at worst.
+const PATIENCE: u32 = 100;
 /// A trial runs about so long, or one step.
 const TRIAL: Duration = Duration::from_millis(2);
 
