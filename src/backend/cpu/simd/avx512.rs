@@ -1,10 +1,10 @@
 //! AVX-512: sixteen lanes, masks in mask registers.
 
-use super::{Task, Vector, math, tile_shapes};
+use super::{Task, Vector, real_math, tile_shapes, x86_arithmetic, x86_operators};
 use crate::real::Real;
 use crate::rng::Bits;
 use std::arch::x86_64::*;
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::ops::Neg;
 
 const LANES: usize = 16;
 
@@ -25,22 +25,7 @@ pub unsafe fn run<T: Task>(task: T) -> T::Output {
     task.run::<F32x16>()
 }
 
-macro_rules! operator {
-    ($trait:ident, $method:ident, $intrinsic:ident) => {
-        impl $trait for F32x16 {
-            type Output = Self;
-            #[inline(always)]
-            fn $method(self, other: Self) -> Self {
-                // SAFETY: a register exists only inside `run`.
-                F32x16(unsafe { $intrinsic(self.0, other.0) })
-            }
-        }
-    };
-}
-operator!(Add, add, _mm512_add_ps);
-operator!(Sub, sub, _mm512_sub_ps);
-operator!(Mul, mul, _mm512_mul_ps);
-operator!(Div, div, _mm512_div_ps);
+x86_operators!(F32x16: Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps);
 
 impl Neg for F32x16 {
     type Output = Self;
@@ -53,35 +38,12 @@ impl Neg for F32x16 {
 
 impl Real for F32x16 {
     type Mask = __mmask16;
-    #[inline(always)]
-    fn splat(x: f64) -> Self {
-        // SAFETY: called only inside `run`.
-        F32x16(unsafe { _mm512_set1_ps(x as f32) })
-    }
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        // SAFETY: a register exists only inside `run`.
-        F32x16(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
-    }
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        // SAFETY: a register exists only inside `run`.
-        F32x16(unsafe { _mm512_max_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        // SAFETY: a register exists only inside `run`.
-        F32x16(unsafe { _mm512_min_ps(self.0, other.0) })
-    }
+    x86_arithmetic!(F32x16: _mm512_set1_ps _mm512_fmadd_ps _mm512_max_ps _mm512_min_ps _mm512_sqrt_ps);
+    real_math!(exp ln tanh erf);
     #[inline(always)]
     fn abs(self) -> Self {
         // SAFETY: a register exists only inside `run`.
         F32x16(unsafe { _mm512_abs_ps(self.0) })
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        // SAFETY: a register exists only inside `run`.
-        F32x16(unsafe { _mm512_sqrt_ps(self.0) })
     }
     #[inline(always)]
     fn lt(self, other: Self) -> __mmask16 {
@@ -106,22 +68,6 @@ impl Real for F32x16 {
     fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
         // SAFETY: a register exists only inside `run`.
         F32x16(unsafe { _mm512_mask_blend_ps(mask, no.0, yes.0) })
-    }
-    #[inline(always)]
-    fn exp(self) -> Self {
-        math::exp(self)
-    }
-    #[inline(always)]
-    fn ln(self) -> Self {
-        math::ln(self)
-    }
-    #[inline(always)]
-    fn tanh(self) -> Self {
-        math::tanh(self)
-    }
-    #[inline(always)]
-    fn erf(self) -> Self {
-        math::erf(self)
     }
 }
 

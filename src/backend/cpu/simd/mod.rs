@@ -155,6 +155,68 @@ impl Level {
     }
 }
 
+/// Writes the functions of `Real` that `math.rs` builds for every register.
+macro_rules! real_math {
+    ($($name:ident)*) => {$(
+        #[inline(always)]
+        fn $name(self) -> Self {
+            $crate::backend::cpu::simd::math::$name(self)
+        }
+    )*};
+}
+use real_math;
+
+/// Writes the operators of an x86 register, each one intrinsic of two operands.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86_operators {
+    ($register:ident: $($trait:ident $method:ident $intrinsic:ident),*) => {$(
+        impl std::ops::$trait for $register {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                // SAFETY: a register exists only inside `run`.
+                $register(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    )*};
+}
+#[cfg(target_arch = "x86_64")]
+use x86_operators;
+
+/// Writes what `Real` has beside operators and comparisons on an x86 register: one intrinsic each.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86_arithmetic {
+    ($register:ident: $splat:ident $fma:ident $max:ident $min:ident $sqrt:ident) => {
+        #[inline(always)]
+        fn splat(x: f64) -> Self {
+            // SAFETY: called only inside `run`.
+            $register(unsafe { $splat(x as f32) })
+        }
+        #[inline(always)]
+        fn mul_add(self, a: Self, b: Self) -> Self {
+            // SAFETY: a register exists only inside `run`.
+            $register(unsafe { $fma(self.0, a.0, b.0) })
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            // SAFETY: a register exists only inside `run`.
+            $register(unsafe { $max(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            // SAFETY: a register exists only inside `run`.
+            $register(unsafe { $min(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            // SAFETY: a register exists only inside `run`.
+            $register(unsafe { $sqrt(self.0) })
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+use x86_arithmetic;
+
 /// Writes `Vector::tile` of an instruction set: one arm a tile shape, each with everything in registers.
 macro_rules! tile_shapes {
     ($($panels:literal x [$($rows:literal)*]),*) => {

@@ -1,6 +1,6 @@
 //! Four lanes as a plain array: SSE2 or NEON by the compiler's vectoriser, anything elsewhere.
 
-use super::{Vector, math, tile_shapes};
+use super::{Vector, real_math, tile_shapes};
 use crate::real::Real;
 use crate::rng::Bits;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -114,22 +114,7 @@ impl Real for F32x4 {
             f32::from_bits((yes.0[i].to_bits() & mask.0[i]) | (no.0[i].to_bits() & !mask.0[i]))
         }))
     }
-    #[inline(always)]
-    fn exp(self) -> Self {
-        math::exp(self)
-    }
-    #[inline(always)]
-    fn ln(self) -> Self {
-        math::ln(self)
-    }
-    #[inline(always)]
-    fn tanh(self) -> Self {
-        math::tanh(self)
-    }
-    #[inline(always)]
-    fn erf(self) -> Self {
-        math::erf(self)
-    }
+    real_math!(exp ln tanh erf);
 }
 
 impl Vector for F32x4 {
