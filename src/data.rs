@@ -253,6 +253,11 @@ impl Array {
         with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f64())));
     }
 
+    /// Appends one sample's elements, in order.
+    pub fn append_row(&self, row: usize, out: &mut Vec<f32>) {
+        with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f32())));
+    }
+
     /// Puts a sample into rows `to` … of a matrix in panels with `columns` columns, converted; the last panel's
     /// padding is left as it is.
     ///
