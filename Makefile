@@ -59,7 +59,7 @@ lint-python: $(BUILT)
 # Everything once at the best SIMD level, then what depends on it at each of the others.
 .PHONY: test-rust
 test-rust: $(BUILT) ## Test the crate, at every SIMD level of this machine
-	cargo test --quiet
+	cargo test --quiet --features gpu
 	@for level in $$($(PY) tools/cpu_levels.py | cut -s -d' ' -f2-); do \
 	    echo "== Rust tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level cargo test --quiet --tests; done
 

@@ -37,7 +37,8 @@ impl Graph {
         Ok(Graph { nodes, input_shapes: vec![input_shape.to_vec()], outputs: vec![layers.len()] })
     }
 
-    fn lower(&self, seed: u64) -> Result<Plan> {
+    /// The plan; `seed` is the model's.
+    pub fn lower(&self, seed: u64) -> Result<Plan> {
         let mut builder = Builder::new(seed);
         let inputs = self.input_shapes.iter().enumerate();
         let mut values: Vec<TensorId> = inputs.map(|(i, shape)| builder.input(i, shape)).collect();

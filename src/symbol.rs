@@ -184,6 +184,9 @@ impl Real for Symbol {
     fn ln(self) -> Self {
         write_down!(Symbol, "ln_of({})", self)
     }
+    fn ln_1p(self) -> Self {
+        write_down!(Symbol, "ln_1p_of({})", self)
+    }
     fn tanh(self) -> Self {
         write_down!(Symbol, "tanh_of({})", self)
     }

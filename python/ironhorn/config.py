@@ -1,8 +1,54 @@
-"""Settings of the whole process: threads, the kernels in use, and Keras's few numeric constants."""
+"""Settings of the whole process: devices, threads, the kernels in use, and Keras's few numeric constants."""
 
 from . import _core
 
-__all__ = ["cpu_level", "epsilon", "floatx", "image_data_format", "num_threads", "set_floatx", "set_num_threads"]
+__all__ = [
+    "cpu_level",
+    "device",
+    "device_names",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "list_devices",
+    "num_threads",
+    "set_device",
+    "set_floatx",
+    "set_num_threads",
+]
+
+
+def list_devices() -> list[str]:
+    """The devices of this machine: ``"cpu"``, and ``"gpu:0"`` and so on for each adapter that Vulkan, Metal or DX12 shows.
+
+    A software adapter counts too, and comes last; ``device_names`` tells which is which.
+    """
+    return [device for device, _ in _core.devices()]
+
+
+def device_names() -> dict[str, str]:
+    """What each of ``list_devices()`` is, e.g. ``{"cpu": "CPU, avx2", "gpu:0": "NVIDIA GeForce RTX 4090"}``."""
+    return dict(_core.devices())
+
+
+def device() -> str:
+    """Where models train, evaluate and predict unless a call says otherwise."""
+    return _core.device()
+
+
+def set_device(device: str | None) -> None:
+    """Sets where models train, evaluate and predict from now on.
+
+    Args:
+        device: ``"cpu"``, ``"gpu"`` (the first adapter), ``"gpu:N"``, or ``None`` for the default: what
+            ``IRONHORN_DEVICE`` says, else the CPU.
+
+    Raises:
+        ValueError: for another name.
+        DeviceError: if there is no such adapter, or it cannot be opened.
+    """
+    if device is not None and not isinstance(device, str):
+        raise TypeError(f"`device` must be a string or None. Received: device={device!r}")
+    _core.set_device(device)
 
 
 def num_threads() -> int:

@@ -205,7 +205,7 @@ impl Compiled {
             let [x, y] = dispatch.grid.groups(samples);
             pass.set_pipeline(&pipeline.pipeline);
             pass.set_bind_group(0, binding, &[(index as u64 * RECORD) as u32]);
-            pass.dispatch_workgroups(x, y, 1);
+            pass.dispatch_workgroups(x as u32, y as u32, 1);
         }
         self.program.dispatches.len() as u64
     }

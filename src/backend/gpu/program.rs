@@ -63,7 +63,7 @@ pub enum Count {
 impl Count {
     fn of(self, samples: usize) -> usize {
         match self {
-            Count::PerSample(n) => n * samples,
+            Count::PerSample(n) => n.saturating_mul(samples),
             Count::Fixed(n) => n,
         }
     }
@@ -82,12 +82,10 @@ pub enum Grid {
 
 impl Grid {
     /// Workgroups for a batch of `samples`.
-    pub fn groups(self, samples: usize) -> [u32; 2] {
+    pub fn groups(self, samples: usize) -> [usize; 2] {
         match self {
-            Grid::Tiles(rows, columns) => {
-                [columns.div_ceil(TILE) as u32, rows.of(samples).div_ceil(TILE) as u32]
-            }
-            Grid::Each(count) => [count.of(samples).div_ceil(GROUP).clamp(1, MAX_GROUPS) as u32, 1],
+            Grid::Tiles(rows, columns) => [columns.div_ceil(TILE), rows.of(samples).div_ceil(TILE)],
+            Grid::Each(count) => [count.of(samples).div_ceil(GROUP).clamp(1, MAX_GROUPS), 1],
             Grid::One => [1, 1],
         }
     }
@@ -160,7 +158,7 @@ struct Maker<'a> {
 
 /// Where the rows of a loss are read by the host.
 pub fn loss_groups(samples: usize, per_sample: usize) -> usize {
-    (samples * per_sample).div_ceil(GROUP)
+    samples.saturating_mul(per_sample).div_ceil(GROUP)
 }
 
 impl Program {
@@ -207,7 +205,7 @@ impl Program {
 
     /// Refuses what is beyond any dispatch.
     fn check(&self, batch: usize) -> Result<()> {
-        let beyond = |d: &&Dispatch| d.grid.groups(batch).iter().any(|&n| n as usize > MAX_GROUPS);
+        let beyond = |d: &&Dispatch| d.grid.groups(batch).iter().any(|&n| n > MAX_GROUPS);
         let too_many_rows = self.quantities > 0 && self.groups > MAX_GROUPS;
         match self.dispatches.iter().find(beyond) {
             Some(dispatch) => Err(too_large(&dispatch.layer, batch)),
@@ -292,7 +290,7 @@ impl Maker<'_> {
                 let [_, middle, dropped] = self.tail_places(tail);
                 let middle = if tail.activation.is_some() { middle } else { Place::Void(0) };
                 let places = vec![self.value(tail.input), middle, dropped];
-                let grid = Grid::Each(Count::PerSample(rows.div_ceil(4).max(1) * columns));
+                let grid = Grid::Each(Count::PerSample(rows.div_ceil(4) * columns));
                 self.push(layer, shader, places, self.shape(tail.input).with(tail), grid);
             }
             Node::Rows { stage, activation } => {
@@ -355,10 +353,10 @@ impl Maker<'_> {
             return;
         }
         let shader = wgsl::tail_backward(tail.variant(true), !filled.insert(from));
-        let [_, columns] = [self.size(tail.input).0, self.size(tail.input).1];
+        let (rows, columns) = self.size(tail.input);
         let before = if tail.keeps_input(true) { self.value(tail.input) } else { Place::Nothing };
         let places = vec![self.gradient(tail.output), before, self.value(tail.middle), self.gradient(tail.input)];
-        let grid = Grid::Each(Count::PerSample(self.size(tail.input).0.div_ceil(4).max(1) * columns));
+        let grid = Grid::Each(Count::PerSample(rows.div_ceil(4) * columns));
         let layer = &self.plan.stages[stage].layer;
         self.push(layer, shader, places, self.shape(tail.input).with(tail), grid);
     }

@@ -11,7 +11,7 @@ struct Step {
     scale: f32,
     // Where this step's results go.
     slot: u32,
-    unused: vec2<u32>,
+    zero: vec2<u32>,
     // The constants of the optimizer's rule in this step.
     rule: array<vec4<f32>, 4>,
 }

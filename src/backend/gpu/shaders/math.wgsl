@@ -73,6 +73,18 @@ fn ln_of(x: f32) -> f32 {
     return select(x, y, x < infinity());
 }
 
+// What a compiler must not see through: drivers may turn (1 + x) − 1 into x.
+fn rounded(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) ^ now.zero.x);
+}
+
+// ln(1 + x) for x ≥ 0: ln(w)·x/(w − 1) with w = 1 + x.
+fn ln_1p_of(x: f32) -> f32 {
+    let w = rounded(1.0f + x);
+    let d = w - 1.0f;
+    return select(ln_of(w) * x / select(d, 1.0f, d == 0.0f), x, d == 0.0f);
+}
+
 fn tanh_of(x: f32) -> f32 {
     let h = held(x, -7.905311f, 7.905311f);
     let x2 = h * h;
