@@ -61,7 +61,11 @@ pub fn record<const N: usize>(
 }
 
 /// A WGSL function of numbers with one result.
-pub fn function<const N: usize>(name: &str, arguments: [&str; N], formula: impl FnOnce([Symbol; N]) -> Symbol) -> String {
+pub fn function<const N: usize>(
+    name: &str,
+    arguments: [&str; N],
+    formula: impl FnOnce([Symbol; N]) -> Symbol,
+) -> String {
     let Recording { lines, results, .. } = record(arguments, false, |symbols| vec![formula(symbols)]);
     let arguments = arguments.map(|a| format!("{a}: f32")).join(", ");
     format!("fn {name}({arguments}) -> f32 {{\n{lines}    return {};\n}}\n", results[0])
@@ -225,6 +229,9 @@ mod tests {
 
     #[test]
     fn literals() {
-        assert_eq!((literal(1.0), literal(-1e-7), literal(f64::INFINITY)), ("1.0f".into(), "(-1e-7f)".into(), "infinity()".into()));
+        assert_eq!(
+            (literal(1.0), literal(-1e-7), literal(f64::INFINITY)),
+            ("1.0f".into(), "(-1e-7f)".into(), "infinity()".into())
+        );
     }
 }

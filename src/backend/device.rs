@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn names_of_devices() {
         let parse = |name| Device::parse(name, "device");
-        assert_eq!((parse("cpu"), parse("gpu"), parse("gpu:3")), (Ok(Device::Cpu), Ok(Device::Gpu(0)), Ok(Device::Gpu(3))));
+        assert_eq!(
+            (parse("cpu"), parse("gpu"), parse("gpu:3")),
+            (Ok(Device::Cpu), Ok(Device::Gpu(0)), Ok(Device::Gpu(3)))
+        );
         assert_eq!(Device::Gpu(1).to_string(), "gpu:1");
         for bad in ["", "CPU", "gpu:", "gpu:x", "gpu1", "cuda", "gpu:-1"] {
             assert!(matches!(parse(bad), Err(Error::Invalid { .. })), "{bad}");

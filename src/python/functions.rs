@@ -3,10 +3,10 @@
 use super::arrays::{array_of, borrow, numbers};
 use super::error::{detached, guarded};
 use crate::activations::Activation;
-use crate::backend::cpu::{self, CpuBackend};
 use crate::backend::Device;
 use crate::backend::cpu::pool::fault;
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::{self, CpuBackend};
 use crate::config;
 use crate::data::Array;
 use crate::error::{Error, Result};

@@ -118,8 +118,9 @@ impl Gpu {
         let name = adapter.get_info().name;
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
-        let (device, queue) = ready(adapter.request_device(&descriptor))
-            .map_err(|e| Error::Device(format!("{name}: the device could not be opened: {e}; use the device \"cpu\"")))?;
+        let (device, queue) = ready(adapter.request_device(&descriptor)).map_err(|e| {
+            Error::Device(format!("{name}: the device could not be opened: {e}; use the device \"cpu\""))
+        })?;
         let trouble: Arc<Mutex<Option<Error>>> = Arc::default();
         let (uncaptured, lost, called) = (trouble.clone(), trouble.clone(), name.clone());
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -201,10 +202,7 @@ impl Gpu {
     /// What has been done so far.
     pub fn counters(&self) -> Counters {
         let (dispatches, submissions) = (&self.dispatches, &self.submissions);
-        Counters {
-            dispatches: dispatches.load(Ordering::Relaxed),
-            submissions: submissions.load(Ordering::Relaxed),
-        }
+        Counters { dispatches: dispatches.load(Ordering::Relaxed), submissions: submissions.load(Ordering::Relaxed) }
     }
 }
 

@@ -199,9 +199,7 @@ impl GpuExecutor {
 impl Compiled {
     /// Records the dispatches of one step, whose record is number `index`; says how many.
     fn encode(&self, pass: &mut wgpu::ComputePass, index: usize, samples: usize) -> u64 {
-        for ((dispatch, pipeline), binding) in
-            self.program.dispatches.iter().zip(&self.pipelines).zip(&self.bindings)
-        {
+        for ((dispatch, pipeline), binding) in self.program.dispatches.iter().zip(&self.pipelines).zip(&self.bindings) {
             let [x, y] = dispatch.grid.groups(samples);
             pass.set_pipeline(&pipeline.pipeline);
             pass.set_bind_group(0, binding, &[(index as u64 * RECORD) as u32]);
@@ -293,9 +291,7 @@ impl Executor for GpuExecutor {
     fn synchronise(&mut self, optimizer: &mut OptimizerState) -> Result<()> {
         let gpu = self.gpu.clone();
         let Some(compiled) = self.compiled.as_ref().filter(|_| self.mirror.ahead) else { return Ok(()) };
-        let outcome = gpu.guarded("weights", || {
-            self.mirror.download(&gpu, &self.plan, &compiled.memory, optimizer)
-        });
+        let outcome = gpu.guarded("weights", || self.mirror.download(&gpu, &self.plan, &compiled.memory, optimizer));
         if outcome.is_err() {
             self.mirror.forget();
         }

@@ -116,8 +116,7 @@ impl Memory {
             ];
             for (number, place) in dispatch.places.iter().enumerate() {
                 let buffer = self.get(*place).ok_or_else(|| Error::Internal(format!("no buffer for {place:?}")))?;
-                entries
-                    .push(wgpu::BindGroupEntry { binding: number as u32 + 2, resource: buffer.as_entire_binding() });
+                entries.push(wgpu::BindGroupEntry { binding: number as u32 + 2, resource: buffer.as_entire_binding() });
             }
             Ok(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries }))
         };

@@ -110,9 +110,8 @@ impl Shape {
     }
 
     fn with(self, tail: &Tail) -> Self {
-        let dropout = tail.dropout.map(|(rate, stream)| {
-            (stream.key(), dropout_threshold(rate), dropout_scale(rate) as f32)
-        });
+        let dropout =
+            tail.dropout.map(|(rate, stream)| (stream.key(), dropout_threshold(rate), dropout_scale(rate) as f32));
         Shape { dropout, ..self }
     }
 }
@@ -306,8 +305,7 @@ impl Maker<'_> {
         let gradient = self.training && self.plan.tensors[output].trained;
         let shader = wgsl::loss(objective, head, gradient);
         let slope = if gradient { self.gradient(output) } else { Place::Void(0) };
-        let places =
-            vec![self.value(output), Place::Target, Place::Weights, Place::Order, slope, Place::Results];
+        let places = vec![self.value(output), Place::Target, Place::Weights, Place::Order, slope, Place::Results];
         let shape = Shape { extra: groups, ..self.shape(output) };
         self.push("loss", shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
     }

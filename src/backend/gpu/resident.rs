@@ -76,7 +76,11 @@ impl Resident {
                         None => Ok(()),
                         Some(at) => {
                             let row = from + at / y.row_len().max(1);
-                            Err(Error::invalid("y", format!("class ids in [0, {columns})"), format!("{} in row {row}", ids[at])))
+                            Err(Error::invalid(
+                                "y",
+                                format!("class ids in [0, {columns})"),
+                                format!("{} in row {row}", ids[at]),
+                            ))
                         }
                     }
                 })?;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 /// Parses and validates a shader, and compares its bindings with those that the pipeline will be made for.
 fn validate(shader: &str) {
     let module = naga::front::wgsl::parse_str(shader).unwrap_or_else(|e| panic!("{}", e.emit_to_string(shader)));
-    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
     validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(shader)));
     let mut bound: Vec<(u32, bool)> = Vec::new();
     for (_, variable) in module.global_variables.iter() {
@@ -21,7 +22,8 @@ fn validate(shader: &str) {
         }
     }
     bound.sort_unstable();
-    let expected: Vec<(u32, bool)> = storage_bindings(shader).into_iter().enumerate().map(|(i, r)| (i as u32 + 2, r)).collect();
+    let expected: Vec<(u32, bool)> =
+        storage_bindings(shader).into_iter().enumerate().map(|(i, r)| (i as u32 + 2, r)).collect();
     assert_eq!(bound, expected);
     // What every device with WebGPU's default limits can bind.
     assert!(bound.len() <= 8);

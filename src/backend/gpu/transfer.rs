@@ -27,7 +27,8 @@ pub fn read_back(
     slice.map_async(wgpu::MapMode::Read, move |outcome| {
         let _ = send.send(outcome);
     });
-    let failed = |why: String| Error::Device(format!("{}: reading back failed: {why}; use the device \"cpu\"", gpu.name()));
+    let failed =
+        |why: String| Error::Device(format!("{}: reading back failed: {why}; use the device \"cpu\"", gpu.name()));
     loop {
         gpu.wait()?;
         match receive.try_recv() {
@@ -111,13 +112,7 @@ impl Mirror {
 
     /// Brings the store up to date with the device. A variable that somebody assigned meanwhile keeps what it was given, as if
     /// that had been after the last step.
-    pub fn download(
-        &mut self,
-        gpu: &Gpu,
-        plan: &Plan,
-        memory: &Memory,
-        optimizer: &mut OptimizerState,
-    ) -> Result<()> {
+    pub fn download(&mut self, gpu: &Gpu, plan: &Plan, memory: &Memory, optimizer: &mut OptimizerState) -> Result<()> {
         if !self.ahead {
             return Ok(());
         }

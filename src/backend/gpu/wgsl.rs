@@ -92,7 +92,8 @@ pub fn weight_gradient(variant: WeightVariant, rule: Option<&OptimizerConfig>) -
 }
 
 fn no_rule() -> String {
-    "fn update(w: f32, g: f32, s0: f32, s1: f32, s2: f32) -> vec4<f32> {\n    return vec4<f32>(w, s0, s1, s2);\n}\n".into()
+    "fn update(w: f32, g: f32, s0: f32, s1: f32, s2: f32) -> vec4<f32> {\n    return vec4<f32>(w, s0, s1, s2);\n}\n"
+        .into()
 }
 
 /// The rule over a gradient in memory, one of `variables`.
