@@ -1,5 +1,7 @@
 """Settings of the whole process: devices, threads, the kernels in use, and Keras's few numeric constants."""
 
+import os
+
 from . import _core
 
 __all__ = [
@@ -17,16 +19,32 @@ __all__ = [
 ]
 
 
+def _hush_mesa() -> None:
+    """Keeps a layer of Mesa's from complaining on stderr that there is no desktop; it would only reorder adapters."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        os.environ.setdefault("NODEVICE_SELECT", "1")
+
+
+def _resolve(device: str | None) -> str | None:
+    """A device as a call got it, checked; before anything is opened."""
+    if device is not None and not isinstance(device, str):
+        raise TypeError(f"`device` must be a string or None. Received: device={device!r}")
+    if (device or _core.device()) != "cpu":
+        _hush_mesa()
+    return device
+
+
 def list_devices() -> list[str]:
     """The devices of this machine: ``"cpu"``, and ``"gpu:0"`` and so on for each adapter that Vulkan, Metal or DX12 shows.
 
     A software adapter counts too, and comes last; ``device_names`` tells which is which.
     """
-    return [device for device, _ in _core.devices()]
+    return list(device_names())
 
 
 def device_names() -> dict[str, str]:
     """What each of ``list_devices()`` is, e.g. ``{"cpu": "CPU, avx2", "gpu:0": "NVIDIA GeForce RTX 4090"}``."""
+    _hush_mesa()
     return dict(_core.devices())
 
 
@@ -46,9 +64,7 @@ def set_device(device: str | None) -> None:
         ValueError: for another name.
         DeviceError: if there is no such adapter, or it cannot be opened.
     """
-    if device is not None and not isinstance(device, str):
-        raise TypeError(f"`device` must be a string or None. Received: device={device!r}")
-    _core.set_device(device)
+    _core.set_device(_resolve(device))
 
 
 def num_threads() -> int:

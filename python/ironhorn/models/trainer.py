@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks.callback_list import CallbackList, plain_logs
+from ..config import _resolve
 from . import data
 from .compilation import Compilation
 from .data import Data
@@ -88,7 +89,7 @@ class Trainer(Compilation):
         size, steps = data.plan_batches(len(train), batch_size, steps, "steps_per_epoch")
         with self._undone_on_error():
             engine = self._ready(train.x)
-            session = engine.fit_session(*self._arrays(train), size, steps, bool(shuffle), device)
+            session = engine.fit_session(*self._arrays(train), size, steps, bool(shuffle), _resolve(device))
             validation: Any = None
             if held_out is not None:
                 validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
@@ -186,7 +187,7 @@ class Trainer(Compilation):
         with self._undone_on_error():
             self._ensure_built(packed.x)
             inputs = data.adjust_rank(packed.x, self.input_shape)
-            session = self._engine_model().predict_session(inputs, size, steps, device)
+            session = self._engine_model().predict_session(inputs, size, steps, _resolve(device))
             calls = self._callbacks(callbacks, shown, 1, session.steps)
         self.stop_predicting = False
         try:
@@ -212,7 +213,7 @@ class Trainer(Compilation):
             )
         batch = data.pack(x, _targets(y), sample_weight, class_weight)
         with self._undone_on_error():
-            session = self._ready(batch.x).fit_session(*self._arrays(batch), len(batch), None, False)
+            session = self._ready(batch.x).fit_session(*self._arrays(batch), len(batch), None, False, _resolve(None))
         assert self.optimizer is not None
         self.optimizer.built = True
         return self._one_batch(session, return_dict)
@@ -237,7 +238,7 @@ class Trainer(Compilation):
         self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None
     ) -> Any:
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
-        return self._ready(packed.x).evaluate_session(*self._arrays(packed), size, steps, device)
+        return self._ready(packed.x).evaluate_session(*self._arrays(packed), size, steps, _resolve(device))
 
     def _callbacks(
         self, callbacks: Any, verbose: int, epochs: int, steps: int, add_history: bool = False
