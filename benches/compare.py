@@ -69,6 +69,13 @@ class Runner:
         self.foreign.append((wall, foreign))
         return result | {"foreign_cores": foreign}
 
+    def noise(self) -> dict[str, float]:
+        seconds = sum(wall for wall, _ in self.foreign) or 1.0
+        return {
+            "foreign_cores": sum(wall * cores for wall, cores in self.foreign) / seconds,
+            "foreign_most": max((cores for _, cores in self.foreign), default=0.0),
+        }
+
 
 def compared(job: jobs.Job, losses: dict[str, float]) -> dict[str, float]:
     """Of the peers that train the same thing: a peer without dropout does not where the job has it."""
@@ -88,13 +95,15 @@ def judge(runner: Runner, what: str, losses: dict[str, float], tolerance: float 
     return f"Agree within {tolerance:.0%}: {what}: {shown}."
 
 
-def calibrate(runner: Runner, job: jobs.Job, peers: list[str], warmup: int) -> tuple[dict[str, str], dict]:
-    """The fastest setting of each peer on this job, and what was measured to choose it."""
+def calibrate(
+    runner: Runner, job: jobs.Job, peers: list[str], warmup: int, known: dict[str, str]
+) -> tuple[dict[str, str], dict]:
+    """The fastest setting of each peer on this job if it is not known, and what was measured to choose it."""
     settings, measured = {}, {}
     for peer in peers:
         variants = list(PEERS[peer].variants)
-        settings[peer] = variants[0]
-        if len(variants) > 1 and job.name in TRAINING:
+        settings[peer] = known.get(peer, variants[0])
+        if peer not in known and len(variants) > 1 and job.name in TRAINING:
             options = ("--warmup", warmup, "--epochs", CALIBRATION_EPOCHS)
             found: dict[str, float] = {}
             for name in variants * CALIBRATION_PASSES:
@@ -119,7 +128,9 @@ def race(runner: Runner, job: jobs.Job, peers: list[str], args: argparse.Namespa
     """All rounds of one job. A peer that fails once is out, and so are its earlier rounds."""
     peers = [peer for peer in peers if job.name in PEERS[peer].jobs and peer not in runner.skipped]
     training, notes, given = job.name in TRAINING, [], {}
-    settings, measured = calibrate(runner, job, peers, args.warmup)
+    earlier = json.loads(args.settings.read_text())["races"] if args.settings else {}
+    known = earlier.get(job.name, {}).get("settings", {})
+    settings, measured = calibrate(runner, job, peers, args.warmup, known)
     if training:
         given = check(runner, job, settings)
         peers = list(given)
@@ -163,6 +174,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="timed epochs (default: the job's own number)")
     parser.add_argument("--warmup", type=int, default=2, help="epochs before them (default: %(default)s)")
+    parser.add_argument("--settings", type=Path, help="JSON of an earlier run: take its settings, try no others")
     parser.add_argument("--reference", default="ironhorn", help="whom the ratios are to (default: %(default)s)")
     parser.add_argument("--python", default=sys.executable, help="interpreter of every process")
     parser.add_argument("--ironhorn-python", help="another for Ironhorn")
@@ -189,25 +201,21 @@ def main() -> int:
     pythons = dict.fromkeys(args.peers, args.peer_python or args.python)
     pythons["ironhorn"] = args.ironhorn_python or args.python
     runner = Runner(pythons, args.timeout)
-    started, races = datetime.now(UTC), {}
-    for name in args.jobs:
-        if raced := race(runner, jobs.JOBS[name], args.peers, args):
-            races[name] = raced
-    seconds = sum(wall for wall, _ in runner.foreign) or 1.0
+    started = datetime.now(UTC)
+    path = args.results / f"{started:%Y%m%dT%H%M%SZ}.json"
+    args.results.mkdir(parents=True, exist_ok=True)
     result = {
         "machine": report.machine(),
         "started": started.isoformat(timespec="seconds"),
         "commit": commit(),
-        "arguments": vars(args) | {"results": str(args.results)},
-        "foreign_cores": sum(wall * cores for wall, cores in runner.foreign) / seconds,
-        "foreign_most": max((cores for _, cores in runner.foreign), default=0.0),
-        "races": races,
-        "skipped": list(runner.skipped.values()),
-        "problems": runner.problems,
+        "arguments": {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()},
+        "races": {},
     }
-    args.results.mkdir(parents=True, exist_ok=True)
-    path = args.results / f"{started:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(result, indent=1))
+    for name in args.jobs:
+        if raced := race(runner, jobs.JOBS[name], args.peers, args):
+            result["races"][name] = raced
+        result |= {"skipped": list(runner.skipped.values()), "problems": runner.problems} | runner.noise()
+        path.write_text(json.dumps(result, indent=1))  # after every job: a run takes long
     print(report.render(result))
     print(f"\n{path}", file=sys.stderr)
     return 1 if runner.problems else 0

@@ -258,43 +258,71 @@ impl Array {
         with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f32())));
     }
 
-    /// Puts a sample into rows `to` … of a matrix in panels with `columns` columns, converted; the last panel's
-    /// padding is left as it is.
+    /// The first element that `is_bad`, with its row.
+    fn find(&self, is_bad: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
+        let mut found = None;
+        for row in 0..self.rows() {
+            with_element!(self.dtype, T => self.each::<T>(row, |_, x| {
+                if is_bad(x.to_f64()) && found.is_none() {
+                    found = Some((row, x.to_f64()));
+                }
+            }));
+            if found.is_some() {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Puts samples one after the other into the rows from `to` on of a matrix in panels with `columns` columns, converted;
+    /// the last panel's padding is left as it is.
     ///
     /// # Safety
-    /// The matrix must have room for `row_len / columns` rows from `to` on, which nobody else may touch.
-    pub unsafe fn gather(&self, row: usize, into: Panels, to: usize, columns: usize) {
+    /// The matrix must have room for `samples.len() · row_len / columns` rows from `to` on, which nobody else may touch.
+    pub unsafe fn gather(&self, samples: &[u32], into: Panels, to: usize, columns: usize) {
         // SAFETY: the caller's contract.
-        with_element!(self.dtype, T => unsafe { self.gather_as::<T>(row, into, to, columns) });
+        with_element!(self.dtype, T => unsafe { self.gather_as::<T>(samples, into, to, columns) });
     }
 
     /// # Safety
     /// As [`Array::gather`].
     #[inline(always)]
-    unsafe fn gather_as<T: Element>(&self, row: usize, into: Panels, to: usize, columns: usize) {
-        if !self.contiguous {
-            // SAFETY: row and column are within the caller's room.
-            return self.each::<T>(row, |e, x| unsafe {
-                let column = e % columns;
-                *into.at(column / PANEL, to + e / columns).add(column % PANEL) = x.to_f32();
-            });
+    unsafe fn gather_as<T: Element>(&self, samples: &[u32], into: Panels, to: usize, columns: usize) {
+        let per_sample = self.row_len / columns;
+        for (i, &sample) in samples.iter().enumerate() {
+            assert!((sample as usize) < self.rows(), "row {sample} of {} samples", self.rows());
+            if !self.contiguous {
+                // SAFETY: row and column are within the caller's room.
+                self.each::<T>(sample as usize, |e, x| unsafe {
+                    let column = e % columns;
+                    *into.at(column / PANEL, to + i * per_sample + e / columns).add(column % PANEL) = x.to_f32();
+                });
+            }
         }
-        assert!(row < self.rows(), "row {row} of {} samples", self.rows());
-        // SAFETY: the sample's elements are the owner's; the lines are the caller's.
-        unsafe {
-            let start = self.data.offset(row as isize * self.strides[0]).cast::<T>();
-            for r in 0..self.row_len / columns {
-                let from = start.add(r * columns);
-                for panel in 0..columns / PANEL {
-                    let line = into.at(panel, to + r);
-                    for i in 0..PANEL {
-                        *line.add(i) = from.add(panel * PANEL + i).read_unaligned().to_f32();
+        if !self.contiguous {
+            return;
+        }
+        // Panel by panel: the lines written then follow each other, where those of one sample would all fall into the
+        // same few sets of the first-level cache.
+        for panel in 0..columns.div_ceil(PANEL) {
+            let count = (columns - panel * PANEL).min(PANEL);
+            for (i, &sample) in samples.iter().enumerate() {
+                for r in 0..per_sample {
+                    // SAFETY: the elements are the sample's, checked above to be the owner's; the line is the caller's.
+                    unsafe {
+                        let start = self.data.offset(sample as isize * self.strides[0]).cast::<T>();
+                        let from = start.add(r * columns + panel * PANEL);
+                        let line = into.at(panel, to + i * per_sample + r);
+                        if count == PANEL {
+                            for c in 0..PANEL {
+                                *line.add(c) = from.add(c).read_unaligned().to_f32();
+                            }
+                        } else {
+                            for c in 0..count {
+                                *line.add(c) = from.add(c).read_unaligned().to_f32();
+                            }
+                        }
                     }
-                }
-                let done = columns - columns % PANEL;
-                let line = into.at(columns / PANEL, to + r);
-                for i in 0..columns % PANEL {
-                    *line.add(i) = from.add(done + i).read_unaligned().to_f32();
                 }
             }
         }
@@ -365,17 +393,13 @@ impl Feed {
 
 /// Checks that class ids are whole numbers in [0, `classes`), except `ignored`.
 pub fn check_class_ids(y: &Array, classes: usize, ignored: Option<i64>) -> Result<()> {
-    let mut row_values = Vec::with_capacity(y.row_len());
-    for row in 0..y.rows() {
-        y.read_row(row, &mut row_values);
-        for &id in &row_values {
-            let known = id >= 0.0 && id < classes as f64 && id.fract() == 0.0;
-            if !known && ignored.is_none_or(|ignored| id != ignored as f64) {
-                return Err(Error::invalid("y", format!("class ids in [0, {classes})"), format!("{id} in row {row}")));
-            }
+    let (end, ignored) = (classes as f64, ignored.map_or(f64::NAN, |i| i as f64));
+    match y.find(|id| !(id >= 0.0 && id < end && id.trunc() == id || id == ignored)) {
+        Some((row, id)) => {
+            Err(Error::invalid("y", format!("class ids in [0, {classes})"), format!("{id} in row {row}")))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Checks that an array has no NaN and no infinity.
@@ -383,14 +407,10 @@ pub fn check_finite(array: &Array, place: &str) -> Result<()> {
     if array.dtype().is_integer() {
         return Ok(());
     }
-    let mut row_values = Vec::with_capacity(array.row_len());
-    for row in 0..array.rows() {
-        array.read_row(row, &mut row_values);
-        if let Some(bad) = row_values.iter().find(|v| !v.is_finite()) {
-            return Err(Error::invalid(place, "finite numbers", format!("{bad} in row {row}")));
-        }
+    match array.find(|value| !value.is_finite()) {
+        Some((row, bad)) => Err(Error::invalid(place, "finite numbers", format!("{bad} in row {row}"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -403,10 +423,9 @@ mod tests {
         let layout = Layout { rows: array.rows() * per_sample, columns };
         let mut lines = vec![Line([0.0; PANEL]); layout.lines()];
         let into = Panels { start: lines.as_mut_ptr().cast(), stride: layout.rows * PANEL };
-        for row in 0..array.rows() {
-            // SAFETY: `lines` has room for every row.
-            unsafe { array.gather(row, into, row * per_sample, columns) };
-        }
+        let samples: Vec<u32> = (0..array.rows() as u32).collect();
+        // SAFETY: `lines` has room for every row.
+        unsafe { array.gather(&samples, into, 0, columns) };
         let mut values = vec![0.0; layout.len()];
         layout.unpack(&lines, &mut values);
         values

@@ -172,10 +172,10 @@ impl Prediction {
 impl Drop for Prediction {
     fn drop(&mut self) {
         // The executor's buffers serve the next prediction; the arrays do not.
-        if let Some(mut executor) = self.executor.take() {
-            if executor.get().and_then(|executor| executor.bind_data(Feed::nothing())).is_ok() {
-                lock(&self.model.predictors).push(executor);
-            }
+        if let Some(mut executor) = self.executor.take()
+            && executor.get().and_then(|executor| executor.bind_data(Feed::nothing())).is_ok()
+        {
+            lock(&self.model.predictors).push(executor);
         }
     }
 }

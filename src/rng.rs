@@ -47,6 +47,72 @@ impl Bits for u32 {
     }
 }
 
+/// Eight integers as a plain array, which the compiler turns into registers.
+#[derive(Clone, Copy)]
+struct Lanes([u32; LANES]);
+
+const LANES: usize = 8;
+
+impl Bits for Lanes {
+    type Mask = [bool; LANES];
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        Lanes([x; LANES])
+    }
+    #[inline(always)]
+    fn iota(start: u32) -> Self {
+        Lanes(std::array::from_fn(|i| start.wrapping_add(i as u32)))
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Lanes(std::array::from_fn(|i| self.0[i].wrapping_add(other.0[i])))
+    }
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        Lanes(std::array::from_fn(|i| self.0[i] ^ other.0[i]))
+    }
+    #[inline(always)]
+    fn rotate<const N: i32, const REST: i32>(self) -> Self {
+        Lanes(std::array::from_fn(|i| self.0[i].rotate_left(N as u32)))
+    }
+    #[inline(always)]
+    fn ge(self, other: Self) -> Self::Mask {
+        std::array::from_fn(|i| self.0[i] >= other.0[i])
+    }
+}
+
+/// Two integers, or two registers, at a time: the rounds of one block wait for each other, those of two can overlap.
+#[derive(Clone, Copy)]
+pub struct Pair<B>(pub B, pub B);
+
+impl<B: Bits> Bits for Pair<B> {
+    type Mask = (B::Mask, B::Mask);
+    #[inline(always)]
+    fn splat(x: u32) -> Self {
+        Pair(B::splat(x), B::splat(x))
+    }
+    #[inline(always)]
+    fn iota(start: u32) -> Self {
+        Pair(B::iota(start), B::iota(start))
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Pair(self.0.add(other.0), self.1.add(other.1))
+    }
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        Pair(self.0.xor(other.0), self.1.xor(other.1))
+    }
+    #[inline(always)]
+    fn rotate<const N: i32, const REST: i32>(self) -> Self {
+        Pair(self.0.rotate::<N, REST>(), self.1.rotate::<N, REST>())
+    }
+    #[inline(always)]
+    fn ge(self, other: Self) -> Self::Mask {
+        (self.0.ge(other.0), self.1.ge(other.1))
+    }
+}
+
 /// Threefry4x32-20: the block that `counter` has under `key`.
 #[inline(always)]
 pub fn threefry<B: Bits>(key: [u32; 4], counter: [B; 4]) -> [B; 4] {
@@ -113,9 +179,17 @@ impl Stream {
         threefry(self.key, [column, B::splat(quad), B::splat(step as u32), B::splat((step >> 32) as u32)])
     }
 
+    /// [`Stream::rows`] of two quads, `quad` and `quad + 1`.
+    #[inline(always)]
+    pub fn row_pairs<B: Bits>(&self, step: u64, quad: u32, column: B) -> [Pair<B>; 4] {
+        let quads = Pair(B::splat(quad), B::splat(quad + 1));
+        let (low, high) = (Pair::splat(step as u32), Pair::splat((step >> 32) as u32));
+        threefry(self.key, [Pair(column, column), quads, low, high])
+    }
+
     /// The stream's numbers in order, for `step`.
     pub fn sequence(&self, step: u64) -> Sequence {
-        Sequence { stream: *self, step, block: 0, words: [0; 4], used: 4 }
+        Sequence { stream: *self, step, block: 0, words: [0; 4 * LANES], used: 4 * LANES }
     }
 }
 
@@ -156,7 +230,7 @@ pub struct Sequence {
     stream: Stream,
     step: u64,
     block: u64,
-    words: [u32; 4],
+    words: [u32; 4 * LANES],
     used: usize,
 }
 
@@ -164,14 +238,26 @@ impl Sequence {
     /// The next 32 bits.
     #[inline]
     pub fn word(&mut self) -> u32 {
-        if self.used == 4 {
-            let (low, high) = (self.block as u32, (self.block >> 32) as u32);
-            self.words = threefry(self.stream.key, [low, high, self.step as u32, (self.step >> 32) as u32]);
-            self.block += 1;
-            self.used = 0;
+        if self.used == self.words.len() {
+            self.refill();
         }
         self.used += 1;
         self.words[self.used - 1]
+    }
+
+    /// Draws the next eight blocks, each of four words.
+    #[inline(never)]
+    fn refill(&mut self) {
+        let blocks: [u64; LANES] = std::array::from_fn(|i| self.block + i as u64);
+        let low = Lanes(blocks.map(|b| b as u32));
+        let high = Lanes(blocks.map(|b| (b >> 32) as u32));
+        let (step_low, step_high) = (Lanes::splat(self.step as u32), Lanes::splat((self.step >> 32) as u32));
+        let drawn = threefry(self.stream.key, [low, high, step_low, step_high]);
+        for (i, word) in self.words.iter_mut().enumerate() {
+            *word = drawn[i % 4].0[i / 4];
+        }
+        self.block += LANES as u64;
+        self.used = 0;
     }
 
     /// Uniform in [0, 1), 53 bits.
@@ -217,6 +303,17 @@ mod tests {
             ),
             [0x59cd_1dbb, 0xb887_9579, 0x86b5_d00c, 0xac8b_6d84]
         );
+    }
+
+    #[test]
+    fn a_sequence_is_the_blocks_in_order() {
+        let stream = Stream::new(3, "s");
+        let mut sequence = stream.sequence(1 << 33);
+        for block in 0..20_u32 {
+            for word in threefry(stream.key(), [block, 0, 0, 2]) {
+                assert_eq!(sequence.word(), word);
+            }
+        }
     }
 
     #[test]

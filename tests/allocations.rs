@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use ironhorn::Array;
-use ironhorn::backend::cpu::{CpuBackend, set_num_threads};
+use ironhorn::backend::cpu::set_num_threads;
 use ironhorn::train::{Fit, Schedule};
 use serde_json::json;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -39,7 +39,7 @@ fn steps_allocate_nothing() {
     ];
     let mut setup = Setup::new(&[300], layers, json!("sparse_categorical_crossentropy"), json!("adam"));
     setup.metrics = json!(["accuracy"]);
-    let model = setup.model(CpuBackend::default());
+    let model = setup.model(every_thread());
     let x = inputs(640, &[300], 1);
     let y = Array::new((0..640).map(|i| i % 10).collect::<Vec<i64>>(), &[640]).unwrap();
     let mut fit = Fit::new(&model, vec![x], y, None, Schedule { batch: 4, steps: None, shuffle: true }).unwrap();

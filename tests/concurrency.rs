@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use ironhorn::Array;
-use ironhorn::backend::cpu::{CpuBackend, pool::fault, set_num_threads};
+use ironhorn::backend::cpu::{pool::fault, set_num_threads};
 use ironhorn::error::Error;
 use ironhorn::train::{Fit, Schedule};
 use serde_json::json;
@@ -23,7 +23,7 @@ fn readers_see_whole_steps_while_another_thread_trains() {
     let columns = 3_000;
     let layer = ("Dense", json!({"units": columns, "use_bias": false, "kernel_initializer": "ones"}));
     let optimizer = json!({"class_name": "SGD", "config": {"learning_rate": 1e-4}});
-    let model = Setup::new(&[1], vec![layer], json!("mse"), optimizer).model(CpuBackend::default());
+    let model = Setup::new(&[1], vec![layer], json!("mse"), optimizer).model(every_thread());
     let x = Array::new(uniform(64, 1), &[64, 1]).unwrap();
     let y = Array::new(vec![40.0_f32; 64 * columns], &[64, columns]).unwrap();
     let (done, seen, changes) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
@@ -59,7 +59,7 @@ fn one_encoder_in_two_models() {
     let with = |units: usize| {
         let head = Setup::new(&[20], vec![("Dense", json!({"units": units}))], json!("mse"), optimizer.clone());
         let setup = Setup::new(&[6], vec![], json!("mse"), optimizer.clone());
-        setup.model_of(&[layers.clone(), head.layers()].concat(), CpuBackend::default())
+        setup.model_of(&[layers.clone(), head.layers()].concat(), every_thread())
     };
     let (first, second) = (with(3), with(2));
     let x = inputs(40, &[6], 1);
@@ -81,7 +81,7 @@ fn two_models_train_shared_variables_at_the_same_time() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let setup = Setup::new(&[6], vec![("Dense", json!({"units": 300}))], json!("mse"), json!("sgd"));
     let layers = setup.layers();
-    let models = [setup.model_of(&layers, CpuBackend::default()), setup.model_of(&layers, CpuBackend::default())];
+    let models = [setup.model_of(&layers, every_thread()), setup.model_of(&layers, every_thread())];
     std::thread::scope(|scope| {
         for model in &models {
             scope.spawn(|| model.fit(inputs(64, &[6], 1), inputs(64, &[300], 2), 16, 20).unwrap());
@@ -94,7 +94,7 @@ fn two_models_train_shared_variables_at_the_same_time() {
 fn one_thread_trains_a_model_at_a_time() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let setup = Setup::new(&[50], vec![("Dense", json!({"units": 50}))], json!("mse"), json!("sgd"));
-    let model = setup.model(CpuBackend::default());
+    let model = setup.model(every_thread());
     let refused = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -116,7 +116,7 @@ fn a_panic_in_a_worker_is_an_error_and_the_model_goes_on() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     set_num_threads(Some(3));
     let setup = Setup::new(&[200], vec![("Dense", json!({"units": 300}))], json!("mse"), json!("adam"));
-    let model = setup.model(CpuBackend::default());
+    let model = setup.model(every_thread());
     let (x, y) = (inputs(64, &[200], 1), inputs(64, &[300], 2));
     model.fit(x.clone(), y.clone(), 32, 1).unwrap();
     for site in [fault::CALLER, fault::WORKER] {
@@ -137,7 +137,7 @@ fn a_target_that_changes_during_the_run_stops_it_before_the_weights_change() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let layers = vec![("Dense", json!({"units": 3, "activation": "softmax"}))];
     let setup = Setup::new(&[4], layers, json!("sparse_categorical_crossentropy"), json!("sgd"));
-    let model = setup.model(CpuBackend::default());
+    let model = setup.model(every_thread());
     let labels = std::sync::Arc::new((0..32).map(|i| AtomicUsize::new(i % 3)).collect::<Vec<_>>());
     // SAFETY: the labels live in the owner; they are read as 64-bit integers, which they are on this platform.
     let y = unsafe {

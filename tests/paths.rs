@@ -120,7 +120,7 @@ fn clipping_a_norm_scales_the_gradient() {
     for (option, of_all) in [("clipnorm", false), ("global_clipnorm", true)] {
         let mut setup = classifier(json!({"class_name": "SGD", "config": {"learning_rate": 1.0, option: 0.001}}));
         setup.layers.retain(|(class, _)| *class != "Dropout");
-        let model = setup.model(CpuBackend::default());
+        let model = setup.model(every_thread());
         let before = weights(&model);
         let x = inputs(48, &setup.input_shape, 3);
         let y = Array::new((0..48).map(|i| i % 10).collect::<Vec<i32>>(), &[48]).unwrap();

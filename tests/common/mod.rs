@@ -55,10 +55,15 @@ impl Setup {
     }
 }
 
+/// The best level, with all threads in every region.
+pub fn every_thread() -> CpuBackend {
+    CpuBackend { adaptive: false, ..CpuBackend::default() }
+}
+
 /// Every SIMD level of this machine, with the fused update path.
 pub fn backends() -> Vec<CpuBackend> {
     let levels = [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter(|l| l.is_available());
-    levels.map(|level| CpuBackend { level, force_general: false }).collect()
+    levels.map(|level| CpuBackend { level, ..every_thread() }).collect()
 }
 
 /// Uniform numbers in (−1, 1).

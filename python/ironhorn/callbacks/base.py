@@ -1,5 +1,6 @@
 """The base of callbacks, the history, and callbacks made of functions."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -88,9 +89,9 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Adds the epoch's values."""
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+        lists = [self.epoch, *(self.history.setdefault(name, []) for name in logs or {})]
+        # One call into C: Ctrl-C comes before or after it, and finds whole epochs.
+        deque(map(list.append, lists, [epoch, *(logs or {}).values()]), maxlen=0)
         self.model.history = self
 
 

@@ -36,7 +36,7 @@ pub struct InputGradient {
     pub dy: Panels,
     pub dx: Panels,
     pub accumulate: bool,
-    /// Room for two panels of `columns` lines.
+    /// Room for two panels of `columns` lines, rounded up to whole panels.
     pub scratch: *mut f32,
 }
 
@@ -45,14 +45,14 @@ impl Task for InputGradient {
     #[inline(always)]
     fn run<V: Vector>(self) {
         let start = if self.accumulate { Start::Accumulate } else { Start::Zero };
-        let stride = self.columns * PANEL;
+        let stride = self.columns.next_multiple_of(PANEL) * PANEL;
         for panel in self.share.panels.clone().step_by(V::TILE_PANELS) {
             let across = (self.share.panels.end - panel).min(V::TILE_PANELS);
             // SAFETY: W has the rows and columns, the scratch room for two panels; the share is this worker's alone.
             unsafe {
                 for p in 0..across {
                     let out = self.scratch.add(p * stride);
-                    gemm::transpose_panel(self.kernel, self.rows, self.columns, panel + p, out);
+                    gemm::transpose_panel::<V>(self.kernel, self.rows, self.columns, panel + p, out);
                 }
                 let b = Panels { start: self.scratch, stride };
                 let c = Panels { start: self.dx.at(panel, 0), stride: self.dx.stride };

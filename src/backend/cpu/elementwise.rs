@@ -117,15 +117,16 @@ impl Task for Dropout {
         let (scale, zero) = (V::splat(dropout_scale(self.rate)), V::zero());
         let Share { rows, panels } = self.share;
         for panel in panels {
-            for quad in rows.start / 4..rows.end.div_ceil(4) {
+            for quad in (rows.start / 4..rows.end.div_ceil(4)).step_by(2) {
                 for lane in (0..PANEL).step_by(V::LANES) {
                     let column = V::Bits::iota((panel * PANEL + lane) as u32);
-                    let words = self.stream.rows(self.step, quad as u32, column);
-                    for (i, word) in words.iter().enumerate() {
+                    let words = self.stream.row_pairs(self.step, quad as u32, column);
+                    for i in 0..8 {
                         let row = quad * 4 + i;
                         if row < rows.start || row >= rows.end {
                             continue;
                         }
+                        let word = if i < 4 { words[i].0 } else { words[i - 4].1 };
                         let at = panel * self.x.stride + row * PANEL + lane;
                         // SAFETY: the share is this worker's alone and within all matrices.
                         unsafe {

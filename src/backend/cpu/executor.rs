@@ -6,7 +6,7 @@
 
 use super::memory::Memory;
 use super::ops::{Context, Step};
-use super::pace::Pace;
+use super::pace::{Choice, Pace};
 use super::pool::{self, Worker};
 use super::program::{Op, Program};
 use super::simd::{Level, PANEL};
@@ -33,11 +33,13 @@ pub struct CpuBackend {
     pub level: Level,
     /// Take the general update path even where the fused one could be; for tests, since both give the same bits.
     pub force_general: bool,
+    /// Use fewer threads where that is quicker, see `pace.rs`; off in tests that want each thread to take part.
+    pub adaptive: bool,
 }
 
 impl Default for CpuBackend {
     fn default() -> Self {
-        CpuBackend { level: Level::current(), force_general: false }
+        CpuBackend { level: Level::current(), force_general: false, adaptive: true }
     }
 }
 
@@ -182,7 +184,11 @@ impl Executor for CpuExecutor {
         let feed = self.feed()?;
         self.schedule(optimizer)?;
         let serial = self.program.work * steps.batch as f64 <= SERIAL_WORK;
-        let choice = self.pace.choose(if serial { 1 } else { num_threads() }, steps.deadline);
+        let threads = if serial { 1 } else { num_threads() };
+        let choice = match self.backend.adaptive {
+            true => self.pace.choose(threads, steps.deadline),
+            false => Choice::fixed(threads, steps.deadline),
+        };
         let (begin, steps) = (Instant::now(), &Steps { deadline: choice.deadline, ..*steps });
         self.memory[0].ensure_workers(choice.threads)?;
         optimizer.ensure_slots(&self.plan)?;

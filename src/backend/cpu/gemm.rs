@@ -251,24 +251,26 @@ pub unsafe fn product_transposed<V: Vector>(
     }
 }
 
-/// Writes rows 16 · `panel` … of `w` (`rows` × `columns`) as columns: `columns` lines into `out`, zeros beyond `rows`.
+/// Writes rows 16 · `panel` … of `w` (`rows` × `columns`) as columns: lines into `out`, whole panels of them, with zeros
+/// for rows beyond `rows`.
 ///
 /// # Safety
-/// `w` must hold the rows and columns, `out` must have room for `columns` lines.
+/// `w` must hold the rows and columns, `out` must have room for `columns` lines, rounded up to whole panels.
 #[inline(always)]
-pub unsafe fn transpose_panel(w: Panels, rows: usize, columns: usize, panel: usize, out: *mut f32) {
+pub unsafe fn transpose_panel<V: Vector>(w: Panels, rows: usize, columns: usize, panel: usize, out: *mut f32) {
     let first = panel * PANEL;
     let count = (rows - first).min(PANEL);
-    for column in 0..columns {
-        // SAFETY: within the caller's contract.
+    for p in 0..columns.div_ceil(PANEL) {
+        // SAFETY: within the caller's contract; `block` holds sixteen lines.
         unsafe {
-            let from = w.at(column / PANEL, first).add(column % PANEL);
-            let to = out.add(column * PANEL);
-            for i in 0..count {
-                *to.add(i) = *from.add(i * PANEL);
-            }
-            for i in count..PANEL {
-                *to.add(i) = 0.0;
+            let from = w.at(p, first);
+            let into = out.add(p * PANEL * PANEL);
+            if count == PANEL {
+                V::transpose(from, into);
+            } else {
+                let mut block = [0.0; PANEL * PANEL];
+                std::ptr::copy_nonoverlapping(from, block.as_mut_ptr(), count * PANEL);
+                V::transpose(block.as_ptr(), into);
             }
         }
     }

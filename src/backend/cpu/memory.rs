@@ -155,7 +155,7 @@ fn scratch_floats_of(plan: &Plan) -> usize {
         match s.kind {
             Kind::RowMap(_) => scratch_floats(2 * (input + output)),
             // Two panels of the transposed kernel.
-            Kind::Dense { .. } => 2 * output * PANEL,
+            Kind::Dense { .. } => 2 * output.next_multiple_of(PANEL) * PANEL,
             _ => 0,
         }
     };

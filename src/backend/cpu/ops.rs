@@ -79,12 +79,9 @@ impl Context<'_> {
     fn gather(&self, tensor: usize, samples: Range<usize>, step: &Step) {
         let info = &self.plan.tensors[tensor];
         let Some(source) = info.source else { return };
-        let array = &self.feed.inputs[source];
-        for sample in samples {
-            let row = step.rows[sample] as usize;
-            // SAFETY: the tensor has room for every sample of a batch, and these are this worker's.
-            unsafe { array.gather(row, self.memory.values[tensor], sample * info.rows(), info.columns()) };
-        }
+        let (array, to) = (&self.feed.inputs[source], samples.start * info.rows());
+        // SAFETY: the tensor has room for every sample of a batch, and these are this worker's.
+        unsafe { array.gather(&step.rows[samples], self.memory.values[tensor], to, info.columns()) };
     }
 
     /// Asks the memory for share `index` of `count` of what this worker will gather in the next step. A random row of a
@@ -100,30 +97,32 @@ impl Context<'_> {
     fn target(&self, samples: Range<usize>, step: &Step) {
         let output = &self.plan.tensors[self.program.loss_input];
         let (rows, columns) = (output.rows(), output.columns());
-        for sample in samples {
+        for sample in samples.clone() {
             let row = step.rows[sample] as usize;
             let weight = self.feed.weights.as_ref().map_or(1.0, |w| w.element(row, 0) as f32);
             for r in sample * rows..(sample + 1) * rows {
                 // SAFETY: the weights have room for every row of a batch, and these are this worker's.
                 unsafe { *self.memory.weights.add(r) = weight };
             }
-            match (self.memory.target, self.feed.target.as_ref()) {
-                // SAFETY: as above.
-                (TargetPlace::Dense(into), Some(Target::Dense(y))) => unsafe {
-                    y.gather(row, into, sample * rows, columns);
-                },
-                (TargetPlace::Class(ids), Some(Target::Class(y))) => {
+        }
+        match (self.memory.target, self.feed.target.as_ref()) {
+            // SAFETY: as above.
+            (TargetPlace::Dense(into), Some(Target::Dense(y))) => unsafe {
+                y.gather(&step.rows[samples.clone()], into, samples.start * rows, columns);
+            },
+            (TargetPlace::Class(ids), Some(Target::Class(y))) => {
+                for (sample, &row) in samples.clone().zip(&step.rows[samples]) {
                     for r in 0..rows {
-                        let id = y.element(row, r) as f32;
+                        let id = y.element(row as usize, r) as f32;
                         if !self.accepts(id, columns) {
-                            self.refused.store(i64::from(step.rows[sample]), Ordering::Relaxed);
+                            self.refused.store(i64::from(row), Ordering::Relaxed);
                         }
                         // SAFETY: as above.
                         unsafe { *ids.add(sample * rows + r) = id };
                     }
                 }
-                _ => unreachable!("targets were bound for this objective"),
             }
+            _ => unreachable!("targets were bound for this objective"),
         }
     }
 

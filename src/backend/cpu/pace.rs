@@ -6,15 +6,17 @@
 
 use std::time::{Duration, Instant};
 
-/// One trial of the other way for so many times its length of the better one: two percent at worst.
-const PATIENCE: u32 = 50;
+/// One trial of the other way for so many times its length of the better one: one percent at worst.
+const PATIENCE: u32 = 100;
 /// A trial runs about so long, or one step.
 const TRIAL: Duration = Duration::from_millis(2);
 
 /// What was measured so far.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Seconds a step, on one thread and on all; smoothed.
+    /// Whether threads have been started and memory touched, which the first run pays for.
+    warm: bool,
+    /// Seconds a step, on one thread and on all.
     cost: [Option<f64>; 2],
     /// When to try the slower way again.
     retry: Option<Instant>,
@@ -24,10 +26,18 @@ pub struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     many: bool,
+    trial: bool,
     /// Threads to use.
     pub threads: usize,
     /// When to stop and decide again.
     pub deadline: Instant,
+}
+
+impl Choice {
+    /// No choice: so many threads to the end.
+    pub fn fixed(threads: usize, deadline: Instant) -> Self {
+        Choice { many: threads > 1, trial: false, threads, deadline }
+    }
 }
 
 impl Pace {
@@ -36,15 +46,15 @@ impl Pace {
         let now = Instant::now();
         let (many, trial) = match self.cost {
             _ if threads == 1 => (false, false),
+            [None, _] if self.warm => (false, true),
             [_, None] => (true, true),
-            [None, _] => (false, true),
-            [Some(one), Some(all)] => {
+            [one, all] => {
                 let trial = self.retry.is_some_and(|at| now >= at);
                 ((all < one) != trial, trial)
             }
         };
         let deadline = if trial { deadline.min(now + TRIAL) } else { deadline };
-        Choice { many, threads: if many { threads } else { 1 }, deadline }
+        Choice { many, trial, threads: if many { threads } else { 1 }, deadline }
     }
 
     /// Takes in how long `steps` steps took that way.
@@ -52,13 +62,19 @@ impl Pace {
         if steps == 0 {
             return;
         }
+        if !self.warm {
+            self.warm = true;
+            return;
+        }
         let seconds = took.as_secs_f64() / steps as f64;
         let cost = &mut self.cost[usize::from(choice.many)];
-        *cost = Some(cost.map_or(seconds, |old| 0.5 * (old + seconds)));
-        if let [Some(one), Some(all)] = self.cost
-            && (self.retry.is_none() || choice.many != (all < one) || self.retry.is_some_and(|at| Instant::now() >= at))
-        {
-            self.retry = Some(Instant::now() + took.max(TRIAL) * PATIENCE);
+        // A trial says how it is now; in between, one slow run among many should not change the way.
+        *cost = Some(match *cost {
+            Some(old) if !choice.trial => 0.5 * (old + seconds),
+            _ => seconds,
+        });
+        if choice.trial {
+            self.retry = Some(Instant::now() + took * PATIENCE);
         }
     }
 }
@@ -89,18 +105,17 @@ mod tests {
     #[test]
     fn one_thread_is_no_choice() {
         let far = Instant::now() + Duration::from_secs(1);
-        assert_eq!(Pace::default().choose(1, far), Choice { many: false, threads: 1, deadline: far });
+        assert_eq!(Pace::default().choose(1, far), Choice::fixed(1, far));
     }
 
     #[test]
     fn a_change_is_noticed() {
-        let mut pace = Pace { cost: [Some(100e-6), Some(300e-6)], retry: Some(Instant::now()) };
+        let mut pace = Pace { warm: true, cost: [Some(100e-6), Some(300e-6)], retry: Some(Instant::now()) };
         let far = Instant::now() + Duration::from_secs(3600);
         let trial = pace.choose(2, far);
         assert_eq!(trial.threads, 2);
         assert!(trial.deadline < far);
-        pace.observe(trial, 10, Duration::from_micros(100));
-        pace.observe(trial, 10, Duration::from_micros(100));
+        pace.observe(trial, 10, Duration::from_micros(500));
         assert_eq!(pace.choose(2, far).threads, 2);
     }
 }

@@ -90,7 +90,7 @@ fn input_gradients_are_the_naive_ones() {
                 for n in [1, 10, 16, 37, 290] {
                     let (mut dy, mut w) = (Matrix::new(m, n, 1), Matrix::new(k, n, 2));
                     let mut dx = Matrix::new(m, k, 3);
-                    let mut scratch = vec![Line([0.0; PANEL]); 2 * n];
+                    let mut scratch = vec![Line([0.0; PANEL]); 2 * n.next_multiple_of(PANEL)];
                     level.run(InputGradient {
                         share: Share { rows: 0..m, panels: 0..panels(k) },
                         rows: k,

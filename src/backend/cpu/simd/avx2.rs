@@ -171,6 +171,38 @@ impl Vector for F32x8 {
             (F32x8(_mm256_castsi256_ps(mantissa)), F32x8(_mm256_cvtepi32_ps(exponent)))
         }
     }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, into: *mut f32) {
+        for (row, column) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // SAFETY: an 8 × 8 corner of sixteen lines each, by the caller's contract; called only inside `run`.
+            unsafe {
+                let (from, into) = (from.add(row * 16 + column), into.add(column * 16 + row));
+                let mut r = [_mm256_setzero_ps(); 8];
+                for (i, line) in r.iter_mut().enumerate() {
+                    *line = _mm256_loadu_ps(from.add(i * 16));
+                }
+                // Pairs of floats, then of pairs, within halves …
+                let mut t = r;
+                for i in 0..4 {
+                    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+                    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+                }
+                for i in 0..2 {
+                    let (a, b) = (_mm256_castps_pd(t[4 * i]), _mm256_castps_pd(t[4 * i + 1]));
+                    let (c, d) = (_mm256_castps_pd(t[4 * i + 2]), _mm256_castps_pd(t[4 * i + 3]));
+                    r[4 * i] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+                    r[4 * i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+                    r[4 * i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+                    r[4 * i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+                }
+                // … then the halves: r[4i + j] holds columns j and 4 + j of rows 4i … 4i + 3.
+                for j in 0..4 {
+                    _mm256_storeu_ps(into.add(j * 16), _mm256_permute2f128_ps::<0x20>(r[j], r[4 + j]));
+                    _mm256_storeu_ps(into.add((4 + j) * 16), _mm256_permute2f128_ps::<0x31>(r[j], r[4 + j]));
+                }
+            }
+        }
+    }
     tile_shapes!(1 x [1 2 3 4 5 6]);
 }
 

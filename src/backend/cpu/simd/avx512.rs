@@ -170,6 +170,42 @@ impl Vector for F32x16 {
             (F32x16(_mm512_castsi512_ps(mantissa)), F32x16(_mm512_cvtepi32_ps(exponent)))
         }
     }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, into: *mut f32) {
+        // SAFETY: sixteen lines each by the caller's contract; called only inside `run`.
+        unsafe {
+            let mut r = [_mm512_setzero_ps(); 16];
+            for (i, row) in r.iter_mut().enumerate() {
+                *row = _mm512_loadu_ps(from.add(i * 16));
+            }
+            // Pairs of floats, then of pairs, within 128-bit quarters …
+            let mut t = r;
+            for i in 0..8 {
+                t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+                t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+            }
+            for i in 0..4 {
+                let (a, b) = (_mm512_castps_pd(t[4 * i]), _mm512_castps_pd(t[4 * i + 1]));
+                let (c, d) = (_mm512_castps_pd(t[4 * i + 2]), _mm512_castps_pd(t[4 * i + 3]));
+                r[4 * i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+                r[4 * i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+                r[4 * i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+                r[4 * i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+            }
+            // … then the quarters themselves: r[4i + j] holds columns j, 4 + j, 8 + j, 12 + j of rows 4i … 4i + 3.
+            for j in 0..4 {
+                let low = _mm512_shuffle_f32x4::<0b10_00_10_00>(r[j], r[4 + j]);
+                let high = _mm512_shuffle_f32x4::<0b11_01_11_01>(r[j], r[4 + j]);
+                let low_rest = _mm512_shuffle_f32x4::<0b10_00_10_00>(r[8 + j], r[12 + j]);
+                let high_rest = _mm512_shuffle_f32x4::<0b11_01_11_01>(r[8 + j], r[12 + j]);
+                let line = |column: usize| into.add(column * 16);
+                _mm512_storeu_ps(line(j), _mm512_shuffle_f32x4::<0b10_00_10_00>(low, low_rest));
+                _mm512_storeu_ps(line(8 + j), _mm512_shuffle_f32x4::<0b11_01_11_01>(low, low_rest));
+                _mm512_storeu_ps(line(4 + j), _mm512_shuffle_f32x4::<0b10_00_10_00>(high, high_rest));
+                _mm512_storeu_ps(line(12 + j), _mm512_shuffle_f32x4::<0b11_01_11_01>(high, high_rest));
+            }
+        }
+    }
     tile_shapes!(1 x [1 2 3 4 5 6 7 8], 2 x [1 2 3 4 5 6 7 8]);
 }
 

@@ -58,6 +58,19 @@ pub trait Vector: Real {
     fn pow2(self) -> Self;
     /// (m, e) with self = m · 2ᵉ and m in [½, 1), for positive normal numbers.
     fn frexp(self) -> (Self, Self);
+    /// Turns 16 × 16 floats around: column j of the lines at `from` becomes the line `into + 16·j`.
+    ///
+    /// # Safety
+    /// `from` must be readable and `into` writable for 16 lines; they must not overlap.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, into: *mut f32) {
+        for i in 0..PANEL {
+            for j in 0..PANEL {
+                // SAFETY: within the caller's lines.
+                unsafe { *into.add(j * PANEL + i) = *from.add(i * PANEL + j) };
+            }
+        }
+    }
     /// Computes one register tile of a product; see [`super::gemm`].
     ///
     /// # Safety
