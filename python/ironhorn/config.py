@@ -35,7 +35,7 @@ def _resolve(device: str | None) -> str | None:
 
 
 def list_devices() -> list[str]:
-    """The devices of this machine: ``"cpu"``, and ``"gpu:0"`` and so on for each adapter that Vulkan, Metal or DX12 shows.
+    """The devices of this machine: ``"cpu"``, and ``"gpu:0"`` and so on for each adapter of Vulkan, Metal or DX12.
 
     A software adapter counts too, and comes last; ``device_names`` tells which is which.
     """

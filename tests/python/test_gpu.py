@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -152,9 +152,14 @@ def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_environment_chooses_and_nothing_is_printed(gpu: str) -> None:
-    code = "import ironhorn, numpy as np; from ironhorn.layers import Dense; m = ironhorn.Sequential([Dense(1)]);" + (
-        "m.compile('sgd', 'mse'); m.fit(np.ones((4, 2)), np.ones(4), verbose=0); print(ironhorn.config.device())"
-    )
+    code = """
+import numpy as np, ironhorn
+from ironhorn.layers import Dense
+m = ironhorn.Sequential([Dense(1)])
+m.compile("sgd", "mse")
+m.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+print(ironhorn.config.device())
+"""
     done = run(code, IRONHORN_DEVICE="gpu")
     assert (done.stdout, done.stderr) == ("gpu:0\n", "")
     refused = run(code, IRONHORN_DEVICE="cuda")

@@ -62,8 +62,8 @@ class Trainer(Compilation):
             validation_steps: ends a validation early.
             validation_batch_size: rows a step of validation; by default ``batch_size``.
             validation_freq: validate every so many epochs, or a list of epochs, counted from 1.
-            device: where to train and validate, e.g. ``"gpu"``; by default ``config.device()``. Weights and the optimizer's
-                state go along, so it may change from call to call.
+            device: where to train and validate, e.g. ``"gpu"``; by default ``config.device()``. Weights and the
+                optimizer's state go along, so it may change from call to call.
 
         Returns:
             A ``History``: ``history.history["loss"]`` and so on.
@@ -234,9 +234,7 @@ class Trainer(Compilation):
     def _arrays(self, packed: Data) -> tuple[Any, Any, Any]:
         return data.adjust_rank(packed.x, self.input_shape), packed.y, packed.sample_weight
 
-    def _evaluation(
-        self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None
-    ) -> Any:
+    def _evaluation(self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None) -> Any:
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
         return self._ready(packed.x).evaluate_session(*self._arrays(packed), size, steps, _resolve(device))
 

@@ -1,37 +1,22 @@
 //! A compiled plan at work on a device: many steps a submission, results read once a submission.
 
 use super::device::Gpu;
-use super::memory::{Memory, RECORD, staging};
-use super::pipelines::Pipeline;
-use super::program::{Place, Program, loss_groups};
+use super::memory::{Memory, staging};
+use super::program::Program;
 use super::resident::Resident;
-use super::transfer::{Mirror, read_back};
+use super::run::{Compiled, Run};
+use super::transfer::Mirror;
 use crate::backend::{Executor, Objective, Purpose, Steps, Totals};
 use crate::data::Feed;
 use crate::error::{Error, Result};
-use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig, OptimizerState};
+use crate::optimizers::{OptimizerConfig, OptimizerState};
 use crate::params::Snapshot;
 use crate::plan::Plan;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-/// How long a submission should take: long against the cost of one, short against the patience of whoever waits.
-const SUBMISSION: Duration = Duration::from_millis(10);
 /// Numbers of output that a submission brings back at most, one block aside.
 const MAX_OUTPUT: usize = 1 << 21;
-
-/// What a program needs to run.
-struct Compiled {
-    program: Program,
-    memory: Memory,
-    pipelines: Vec<Arc<Pipeline>>,
-    /// Made when the data set is there.
-    bindings: Vec<wgpu::BindGroup>,
-    /// Where results are read.
-    results: wgpu::Buffer,
-    optimizer: Option<OptimizerConfig>,
-}
 
 /// A plan compiled for a purpose and a device.
 pub struct GpuExecutor {
@@ -45,19 +30,6 @@ pub struct GpuExecutor {
     mirror: Mirror,
     /// Steps in the next submission.
     stride: usize,
-}
-
-/// One step, as `Step` in `common.wgsl`.
-fn step_record(first: usize, samples: usize, number: u64, scale: f64, slot: usize, rule: &[f32]) -> [u32; 24] {
-    let mut words = [0; 24];
-    let head = [first as u32, samples as u32, number as u32, (number >> 32) as u32];
-    words[..4].copy_from_slice(&head);
-    words[4] = (scale as f32).to_bits();
-    words[5] = slot as u32;
-    for (word, parameter) in words[8..].iter_mut().zip(rule) {
-        *word = parameter.to_bits();
-    }
-    words
 }
 
 impl GpuExecutor {
@@ -129,94 +101,16 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// Runs batches of `steps`, a submission at a time, until the deadline. `optimizer` and the number of the first step
-    /// where there is training.
+    /// Runs batches, as [`Run::run`] says.
     fn run(&mut self, steps: &Steps, optimizer: Option<&OptimizerState>, totals: &mut Totals) -> Result<usize> {
         let objective = self.objective().cloned();
         let (Some(objective), Some(compiled), Some(resident)) = (objective, &self.compiled, &mut self.resident) else {
             return Err(Error::State("no data set is bound".into()));
         };
-        let gpu = &self.gpu;
-        resident.set_order(gpu, steps.order);
-        let rows_of = |batch: usize| {
-            let bound = |b: usize| (b * steps.batch).min(steps.order.len());
-            bound(batch)..bound(batch + 1)
-        };
-        let mut done = 0;
-        while steps.from + done < steps.until {
-            let begin = Instant::now();
-            let count = self.stride.min(compiled.memory.capacity).min(steps.until - steps.from - done);
-            let batches: Vec<(Range<usize>, f64)> = (0..count)
-                .map(|i| {
-                    let rows = rows_of(steps.from + done + i);
-                    let scale = resident.loss_scale(objective.loss, &steps.order[rows.clone()]);
-                    (rows, scale)
-                })
-                .collect();
-            for (i, (rows, scale)) in batches.iter().enumerate() {
-                let number = optimizer.map_or(0, |o| o.iterations()) + (done + i) as u64;
-                let rule = optimizer.map(|o| o.config().parameters(number + 1, o.learning_rate())).unwrap_or_default();
-                debug_assert!(rule.len() <= MAX_PARAMETERS);
-                let words = step_record(rows.start, rows.len(), number, *scale, i, &rule);
-                gpu.queue.write_buffer(&compiled.memory.steps, i as u64 * RECORD, bytemuck::cast_slice(&words));
-            }
-            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let mut dispatches = 0;
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                for (i, (rows, _)) in batches.iter().enumerate() {
-                    dispatches += compiled.encode(&mut pass, i, rows.len());
-                }
-            }
-            let numbers = count * compiled.program.groups * compiled.program.quantities;
-            if let Some(results) = compiled.memory.get(Place::Results) {
-                encoder.copy_buffer_to_buffer(results, 0, &compiled.results, 0, numbers as u64 * 4);
-            }
-            let per_sample = self.plan.tensors[compiled.program.output].rows();
-            let quantities = compiled.program.quantities;
-            read_back(gpu, encoder, dispatches, &compiled.results, numbers, |numbers| {
-                for ((rows, scale), slot) in
-                    batches.iter().zip(numbers.chunks_exact(compiled.program.groups * quantities))
-                {
-                    let used = &slot[..loss_groups(rows.len(), per_sample) * quantities];
-                    tally(used, quantities, rows.len(), per_sample, *scale, totals);
-                }
-            })?;
-            done += count;
-            let now = Instant::now();
-            if now >= steps.deadline {
-                break;
-            }
-            let each = (now - begin) / count as u32;
-            let fits = |time: Duration| (time.as_nanos() / each.as_nanos().max(1)).max(1) as usize;
-            // At most twice as many as were seen to work, as many as the time allows.
-            self.stride = (2 * count).min(fits(SUBMISSION)).min(fits(steps.deadline - now)).max(1);
-        }
-        Ok(done)
-    }
-}
-
-impl Compiled {
-    /// Records the dispatches of one step, whose record is number `index`; says how many.
-    fn encode(&self, pass: &mut wgpu::ComputePass, index: usize, samples: usize) -> u64 {
-        for ((dispatch, pipeline), binding) in self.program.dispatches.iter().zip(&self.pipelines).zip(&self.bindings) {
-            let [x, y] = dispatch.grid.groups(samples);
-            pass.set_pipeline(&pipeline.pipeline);
-            pass.set_bind_group(0, binding, &[(index as u64 * RECORD) as u32]);
-            pass.dispatch_workgroups(x as u32, y as u32, 1);
-        }
-        self.program.dispatches.len() as u64
-    }
-}
-
-/// Adds one step's results: for each workgroup of rows the sum of the losses, then that of each metric.
-fn tally(results: &[f32], quantities: usize, samples: usize, per_sample: usize, scale: f64, totals: &mut Totals) {
-    let sum = |i: usize| -> f64 { results.chunks_exact(quantities).map(|group| f64::from(group[i])).sum() };
-    totals.loss += sum(0) * scale * samples as f64;
-    totals.samples += samples as f64;
-    for (i, metric) in totals.metrics.iter_mut().enumerate() {
-        metric.0 += sum(1 + i);
-        metric.1 += (samples * per_sample) as f64;
+        resident.set_order(&self.gpu, steps.order);
+        let per_sample = self.plan.tensors[compiled.program.output].rows();
+        let run = Run { gpu: &self.gpu, objective: &objective, resident, steps, optimizer, per_sample };
+        run.run(compiled, &mut self.stride, totals)
     }
 }
 
@@ -296,36 +190,5 @@ impl Executor for GpuExecutor {
             self.mirror.forget();
         }
         outcome
-    }
-}
-
-impl Compiled {
-    /// The outputs of samples `rows` into `out`, in one submission.
-    fn predict(
-        &self,
-        gpu: &Gpu,
-        rows: &Range<usize>,
-        batch: usize,
-        width: usize,
-        staging: &wgpu::Buffer,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let Some(output) = self.memory.get(Place::Value(self.program.output)) else {
-            return Err(Error::Internal("a program without an output".into()));
-        };
-        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut dispatches = 0;
-        for (i, from) in rows.clone().step_by(batch).enumerate() {
-            let samples = (rows.end - from).min(batch);
-            let words = step_record(from, samples, 0, 1.0, i, &[]);
-            gpu.queue.write_buffer(&self.memory.steps, i as u64 * RECORD, bytemuck::cast_slice(&words));
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                dispatches += self.encode(&mut pass, i, samples);
-            }
-            let at = ((from - rows.start) * width * 4) as u64;
-            encoder.copy_buffer_to_buffer(output, 0, staging, at, (samples * width * 4) as u64);
-        }
-        read_back(gpu, encoder, dispatches, staging, out.len(), |numbers| out.copy_from_slice(numbers))
     }
 }

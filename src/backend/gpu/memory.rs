@@ -1,10 +1,12 @@
 //! Every buffer of a program, allocated once, and the numbers that kernels get besides.
 
 use super::device::Gpu;
-use super::program::{Place, Program};
+use super::dispatch::{Dispatch, Place};
+use super::program::Program;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Bytes of the record of one step, or of one dispatch: the largest alignment that a device may ask for.
@@ -27,7 +29,7 @@ pub struct Memory {
 
 /// The most bytes that a kernel can see of one buffer, and what the device calls that limit.
 pub fn largest(gpu: &Gpu) -> (u64, &'static str) {
-    let (binding, buffer) = (u64::from(gpu.limits.max_storage_buffer_binding_size), gpu.limits.max_buffer_size);
+    let (binding, buffer) = (gpu.limits.max_storage_buffer_binding_size, gpu.limits.max_buffer_size);
     if buffer < binding { (buffer, "max_buffer_size") } else { (binding, "max_storage_buffer_binding_size") }
 }
 
@@ -69,8 +71,8 @@ impl Memory {
         for dispatch in &program.dispatches {
             for &place in &dispatch.places {
                 let Some(numbers) = numbers(plan, program, batch, slots, place) else { continue };
-                if !buffers.contains_key(&place) {
-                    buffers.insert(place, buffer(gpu, numbers, &dispatch.layer)?);
+                if let Entry::Vacant(free) = buffers.entry(place) {
+                    free.insert(buffer(gpu, numbers, &dispatch.layer)?);
                 }
             }
         }
@@ -109,7 +111,7 @@ impl Memory {
         let record = |buffer, offset, size| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(size) })
         };
-        let bind = |(i, (dispatch, layout)): (usize, (&super::program::Dispatch, &wgpu::BindGroupLayout))| {
+        let bind = |(i, (dispatch, layout)): (usize, (&Dispatch, &wgpu::BindGroupLayout))| {
             let mut entries = vec![
                 wgpu::BindGroupEntry { binding: 0, resource: record(&self.steps, 0, 96) },
                 wgpu::BindGroupEntry { binding: 1, resource: record(&self.shapes, i as u64 * RECORD, 48) },

@@ -1,18 +1,21 @@
 //! The GPU, whoever made it: the plan's stages as compute shaders, through wgpu on Vulkan, Metal or DX12.
 //!
-//! From the outside in: `executor` runs steps, `program` and `schedule` are the dispatches that a plan becomes, `memory`,
+//! From the outside in: `executor` and `run` are the steps, `schedule`, `program`, `backward` and `dispatch` what a plan becomes, `memory`,
 //! `resident` and `transfer` hold buffers, the data set and what goes to and fro, `wgsl` puts shaders together, `pipelines`
 //! compiles them, `device` finds adapters. Matrices are row-major here; the store's panels are packed and unpacked on the way.
 //!
 //! Sums have one order, there are no atomics, and masks are the CPU's: one adapter gives the same bits each time, and
 //! differs from the CPU by rounding alone.
 
+mod backward;
 mod device;
+mod dispatch;
 mod executor;
 mod memory;
 mod pipelines;
 mod program;
 mod resident;
+mod run;
 mod schedule;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! A data set on the device: converted once, then read by the kernels in whatever order an epoch has.
 
 use super::device::Gpu;
+use super::dispatch::Place;
 use super::memory::buffer;
-use super::program::Place;
 use crate::backend::Objective;
 use crate::data::{Array, Feed, Target};
 use crate::error::{Error, Result};

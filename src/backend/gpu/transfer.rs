@@ -1,8 +1,8 @@
 //! Variables and slots between the store and the device; and numbers from the device.
 
 use super::device::Gpu;
+use super::dispatch::Place;
 use super::memory::{Memory, staging};
-use super::program::Place;
 use crate::error::{Error, Result};
 use crate::optimizers::OptimizerState;
 use crate::params::{Exclusive, Snapshot};
