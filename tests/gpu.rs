@@ -438,6 +438,16 @@ fn errors_say_what_to_do() {
     let plan = Arc::new(model.graph().lower(1).unwrap());
     let huge = backend.compile(&plan, &purpose, usize::MAX / 64).err().unwrap();
     assert!(matches!(&huge, Error::Device(text) if text.contains("smaller batches")), "{huge}");
+    // The same number over and over, without the memory for it.
+    let number = Arc::new(1.0f32);
+    let at: *const f32 = &*number;
+    let shape = [1 << 31, 1 << 20];
+    // SAFETY: with strides of 0 every element is the one that the owner holds.
+    let x = unsafe { Array::borrow(at.cast(), ironhorn::data::DType::Float32, &shape, &[0, 0], number) };
+    let wide =
+        Setup::new(&[1 << 20], vec![dense(1, json!("relu"))], json!("mse"), sgd(0.1)).model(CpuBackend::default());
+    let huge = Prediction::on(&wide, vec![x], Some(GPU)).err().unwrap();
+    assert!(matches!(&huge, Error::Device(text) if text.starts_with("x: ") && text.contains("max_")), "{huge}");
     assert_eq!(weights(&model), before);
     assert_eq!(predict(&model, vec![inputs(3, &[4], 1)], GPU).len(), 9);
 }

@@ -155,6 +155,12 @@ impl Gpu {
         lock(&self.trouble).clone().map_or(Ok(()), Err)
     }
 
+    /// Loses the device, for a test.
+    #[cfg(test)]
+    pub fn lose(&self) {
+        *lock(&self.trouble) = Some(Error::Device(format!("{}: the device was lost (a test)", self.name)));
+    }
+
     /// Runs `work`; what wgpu reports meanwhile is an error that begins with `place`.
     pub fn guarded<T>(&self, place: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};

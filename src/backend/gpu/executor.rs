@@ -1,7 +1,7 @@
 //! A compiled plan at work on a device: many steps a submission, results read once a submission.
 
 use super::device::Gpu;
-use super::memory::{Memory, staging};
+use super::memory::{self, Memory, staging};
 use super::program::Program;
 use super::resident::Resident;
 use super::run::{Compiled, Run};
@@ -47,7 +47,8 @@ impl GpuExecutor {
             stride: 1,
         };
         if matches!(purpose, Purpose::Train(_)) {
-            Program::new(plan, purpose, batch, None)?;
+            let program = Program::new(plan, purpose, batch, None)?;
+            memory::check(&executor.gpu, plan, &program, batch)?;
         } else {
             executor.compile(None)?;
         }

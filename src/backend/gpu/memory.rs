@@ -33,8 +33,8 @@ pub fn largest(gpu: &Gpu) -> (u64, &'static str) {
     if buffer < binding { (buffer, "max_buffer_size") } else { (binding, "max_storage_buffer_binding_size") }
 }
 
-/// A buffer for so many numbers; refused by name where the device has none so large.
-pub fn buffer(gpu: &Gpu, numbers: usize, place: &str) -> Result<wgpu::Buffer> {
+/// The bytes of so many numbers; refused by name where the device has no buffer so large.
+fn bytes_of(gpu: &Gpu, numbers: usize, place: &str) -> Result<u64> {
     let (limit, name) = largest(gpu);
     let bytes = numbers.max(4).checked_mul(4).map_or(u64::MAX, |n| n as u64);
     if bytes > limit {
@@ -44,7 +44,13 @@ pub fn buffer(gpu: &Gpu, numbers: usize, place: &str) -> Result<wgpu::Buffer> {
              data or the device \"cpu\""
         )));
     }
+    Ok(bytes)
+}
+
+/// A buffer for so many numbers.
+pub fn buffer(gpu: &Gpu, numbers: usize, place: &str) -> Result<wgpu::Buffer> {
     use wgpu::BufferUsages as Usages;
+    let bytes = bytes_of(gpu, numbers, place)?;
     Ok(raw(gpu, bytes, Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC))
 }
 
@@ -61,6 +67,16 @@ fn raw(gpu: &Gpu, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
 fn capacity(program: &Program) -> usize {
     let bytes = program.groups * program.quantities * 4;
     (MAX_RESULTS / bytes.max(1)).clamp(1, MAX_STEPS)
+}
+
+/// Refuses a program that the device has no buffers for, before anything is allocated.
+pub fn check(gpu: &Gpu, plan: &Plan, program: &Program, batch: usize) -> Result<()> {
+    for dispatch in &program.dispatches {
+        for &place in &dispatch.places {
+            bytes_of(gpu, numbers(plan, program, batch, 0, place).unwrap_or(0), &dispatch.layer)?;
+        }
+    }
+    Ok(())
 }
 
 impl Memory {

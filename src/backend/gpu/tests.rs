@@ -1,13 +1,17 @@
-//! Every shader that can be made, validated by naga: this needs no GPU.
+//! Every shader that can be made, validated by naga, which needs no GPU; and what happens when a device is lost, which does.
 
+use super::device::Gpu;
 use super::pipelines::storage_bindings;
 use super::wgsl::{self, TailVariant, WeightVariant};
 use crate::activations::Activation;
-use crate::backend::Objective;
+use crate::backend::{Device, Objective};
 use crate::losses::{Head, Loss, LossConfig, Reduction, TargetKind};
 use crate::metrics::Metric;
 use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig};
+use crate::train::{Fit, Schedule};
+use crate::{Array, Error, Result, Sequential};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Parses and validates a shader, and compares its bindings with those that the pipeline will be made for.
 fn validate(shader: &str) {
@@ -128,4 +132,40 @@ fn every_rule() {
     }
     let variant = WeightVariant { kernel: true, bias: false, gather: false, accumulate: true };
     validate(&wgsl::weight_gradient(variant, None));
+}
+
+#[test]
+fn a_lost_device_leaves_the_last_good_weights() {
+    let gpu = match Gpu::open(0) {
+        Ok(gpu) => gpu,
+        Err(error) if std::env::var("IRONHORN_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("{error}"),
+        Err(error) => return eprintln!("skipped: {error}"),
+    };
+    let model = Sequential::new(&[2], 1).dense(3, "tanh").unwrap().dense(1, "linear").unwrap().build().unwrap();
+    model.compile_with("adam", 0.01, "mse", &[]).unwrap();
+    let begin = |device| -> Result<Fit> {
+        let x = Array::new((0..16).map(|i| i as f32 / 16.0).collect(), &[8, 2])?;
+        let y = Array::new(vec![1.0f32; 8], &[8, 1])?;
+        let mut fit =
+            Fit::on(&model, vec![x], y, None, Schedule { batch: 4, steps: None, shuffle: false }, Some(device))?;
+        fit.begin_epoch();
+        Ok(fit)
+    };
+    let weights = || -> Vec<Vec<f32>> { model.plan().variables.iter().map(|v| v.values().unwrap()).collect() };
+    let run = |fit: &mut Fit| fit.run(Some(1), Duration::from_secs(60));
+    let start = weights();
+    let mut fit = begin(Device::Gpu(0)).unwrap();
+    run(&mut fit).unwrap();
+    let good = weights();
+    assert_ne!(good, start);
+    gpu.lose();
+    assert!(matches!(run(&mut fit), Err(Error::Device(_))));
+    drop(fit);
+    assert_eq!(weights(), good);
+    // The CPU goes on from there, and so does the device when it is opened anew.
+    run(&mut begin(Device::Cpu).unwrap()).unwrap();
+    let later = weights();
+    assert_ne!(later, good);
+    run(&mut begin(Device::Gpu(0)).unwrap()).unwrap();
+    assert_ne!(weights(), later);
 }
