@@ -59,9 +59,9 @@ lint-python: $(BUILT)
 # Everything once at the best SIMD level, then what depends on it at each of the others.
 .PHONY: test-rust
 test-rust: $(BUILT) ## Test the crate, at every SIMD level of this machine
-	cargo test --quiet
+	cargo test --quiet --features gpu
 	@for level in $$($(PY) tools/cpu_levels.py | cut -s -d' ' -f2-); do \
-	    echo "== Rust tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level cargo test --quiet --tests; done
+	    echo "== Rust tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level cargo test --quiet --features gpu --tests; done
 
 .PHONY: test-python
 test-python: $(BUILT) ## Test the package, the numeric part at every SIMD level

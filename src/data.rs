@@ -253,6 +253,11 @@ impl Array {
         with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f64())));
     }
 
+    /// Appends one sample's elements, in order.
+    pub fn append_row(&self, row: usize, out: &mut Vec<f32>) {
+        with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f32())));
+    }
+
     /// The first element that `is_bad`, with its row.
     fn find(&self, is_bad: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
         let mut found = None;

@@ -34,6 +34,9 @@ pub enum Error {
         /// How much was asked for.
         bytes: usize,
     },
+    /// A device that is missing, lost, out of memory or too small (`DeviceError`).
+    #[error("{0}")]
+    Device(String),
     /// A caught panic: a defect of this library (`InternalError`).
     #[error("internal error in ironhorn: {0}; the model is at its last whole step")]
     Internal(String),

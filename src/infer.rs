@@ -1,9 +1,9 @@
 //! Evaluation and prediction, on snapshots of the weights.
 
-use crate::backend::{Executor, Purpose, Steps, Totals};
+use crate::backend::{Device, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, lock};
+use crate::model::{Compiled, Model, Settled, lock};
 use crate::params::Snapshot;
 use crate::train::{Schedule, identity, logs};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const BLOCK: usize = 64;
 pub struct Evaluation {
     model: Arc<Model>,
     compiled: Arc<Compiled>,
-    executor: Box<dyn Executor>,
+    executor: Settled,
     weights: Arc<Snapshot>,
     order: Vec<u32>,
     batch: usize,
@@ -35,13 +35,26 @@ impl Evaluation {
         weights: Option<Array>,
         schedule: Schedule,
     ) -> Result<Self> {
+        Self::on(model, x, y, weights, schedule, None)
+    }
+
+    /// The same on a device of choice.
+    pub fn on(
+        model: &Arc<Model>,
+        x: Vec<Array>,
+        y: Array,
+        weights: Option<Array>,
+        schedule: Schedule,
+        device: Option<Device>,
+    ) -> Result<Self> {
         let compiled = model.compiled()?;
         let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
         let (steps, batch) = (schedule.steps(feed.rows())?, schedule.batch.min(feed.rows()));
         let totals = Totals::new(objective.metrics.len());
-        let mut executor = model.backend.compile(&compiled.plan, &Purpose::Evaluate(objective), batch)?;
+        let home = model.home(device)?;
+        let mut executor = model.settle(home, &compiled.plan, &Purpose::Evaluate(objective), batch)?;
         let order = identity(&feed)?;
-        executor.bind_data(feed)?;
+        executor.get()?.bind_data(feed)?;
         let weights = model.snapshot()?;
         let model = model.clone();
         Ok(Evaluation { model, compiled, executor, weights, order, batch, steps, step: 0, totals })
@@ -74,7 +87,7 @@ impl Evaluation {
         if self.step < until {
             let deadline = Instant::now() + time;
             let steps = Steps { order: &self.order, batch: self.batch, from: self.step, until, deadline };
-            self.step += self.executor.evaluate(&self.weights, &steps, &mut self.totals)?;
+            self.step += self.executor.get()?.evaluate(&self.weights, &steps, &mut self.totals)?;
         }
         Ok(())
     }
@@ -83,7 +96,7 @@ impl Evaluation {
 /// A prediction of many samples, in pieces.
 pub struct Prediction {
     model: Arc<Model>,
-    executor: Option<Box<dyn Executor>>,
+    executor: Option<Settled>,
     weights: Arc<Snapshot>,
     rows: usize,
     done: usize,
@@ -93,14 +106,24 @@ pub struct Prediction {
 impl Prediction {
     /// Checks and allocates everything but the result.
     pub fn new(model: &Arc<Model>, x: Vec<Array>) -> Result<Self> {
+        Self::on(model, x, None)
+    }
+
+    /// The same on a device of choice.
+    pub fn on(model: &Arc<Model>, x: Vec<Array>, device: Option<Device>) -> Result<Self> {
         model.check_inputs(&x)?;
         let feed = Arc::new(Feed { inputs: x, target: None, weights: None });
         let rows = feed.rows();
-        let mut executor = match lock(&model.predictors).pop() {
-            Some(executor) => executor,
-            None => model.backend.compile(model.plan(), &Purpose::Predict, BLOCK)?,
+        let home = model.home(device)?;
+        let kept = {
+            let mut predictors = lock(&model.predictors);
+            predictors.iter().position(|p| p.home == home).map(|i| predictors.swap_remove(i))
         };
-        executor.bind_data(feed)?;
+        let mut executor = match kept {
+            Some(executor) => executor,
+            None => model.settle(home, model.plan(), &Purpose::Predict, BLOCK)?,
+        };
+        executor.get()?.bind_data(feed)?;
         let width = model.output_shapes()[0].iter().product();
         let weights = model.snapshot()?;
         Ok(Prediction { model: model.clone(), executor: Some(executor), weights, rows, done: 0, width })
@@ -133,6 +156,7 @@ impl Prediction {
         while self.done < until {
             let end = (self.done + piece).min(until);
             if let Some(executor) = &mut self.executor {
+                let executor = executor.get()?;
                 executor.forward(&self.weights, self.done..end, &mut out[self.done * self.width..end * self.width])?;
             }
             self.done = end;
@@ -149,7 +173,7 @@ impl Drop for Prediction {
     fn drop(&mut self) {
         // The executor's buffers serve the next prediction; the arrays do not.
         if let Some(mut executor) = self.executor.take()
-            && executor.bind_data(Feed::nothing()).is_ok()
+            && executor.get().and_then(|executor| executor.bind_data(Feed::nothing())).is_ok()
         {
             lock(&self.model.predictors).push(executor);
         }

@@ -17,6 +17,8 @@ pub mod plan;
 pub mod real;
 pub mod rng;
 pub mod spec;
+#[cfg(feature = "gpu")]
+pub mod symbol;
 pub mod train;
 
 #[cfg(feature = "python")]

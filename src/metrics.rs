@@ -4,6 +4,8 @@
 //! Precision) becomes a kind of its own beside [`Metric`] in [`MetricSpec`], with its own accumulator.
 
 use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::losses::Head;
 use crate::losses::{CrossentropyKind, Loss, SPELLINGS, Target, TargetKind};
 use crate::real::Real;
 use crate::spec::Spec;
@@ -125,6 +127,32 @@ impl Metric {
             }
             Self::Loss(loss) => loss.plain(target, p, None),
         }
+    }
+
+    /// WGSL of a function `name(row, from_row)` for one row of a shader, which has the text of [`Metric::common_wgsl`].
+    #[cfg(feature = "gpu")]
+    pub fn wgsl(&self, name: &str) -> String {
+        let (before, call) = match self {
+            Self::BinaryAccuracy { threshold } => {
+                let threshold = crate::symbol::literal(*threshold);
+                (String::new(), format!("binary_accuracy(row, from_row, {threshold})"))
+            }
+            Self::CategoricalAccuracy | Self::SparseCategoricalAccuracy => {
+                (String::new(), "class_accuracy(row, from_row)".into())
+            }
+            Self::Accuracy => (String::new(), "accuracy(row, from_row)".into()),
+            Self::Loss(loss) => {
+                let inner = format!("{name}_loss");
+                (loss.wgsl(&inner, Head::Plain), format!("{inner}(row, from_row, 0.0f, false)"))
+            }
+        };
+        format!("{before}fn {name}(row: u32, from_row: u32) -> f32 {{\n    return {call};\n}}\n")
+    }
+
+    /// What the metrics of a shader share.
+    #[cfg(feature = "gpu")]
+    pub fn common_wgsl() -> &'static str {
+        include_str!("metrics.wgsl")
     }
 
     /// Reads a metric from its spec; the automatic ones are not among them.

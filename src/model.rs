@@ -1,7 +1,6 @@
 //! The façade: a graph of layers that is compiled, trained, evaluated and asked.
 
-use crate::backend::cpu::CpuBackend;
-use crate::backend::{Backend, Executor, Objective};
+use crate::backend::{Backend, Device, Executor, Objective, Purpose};
 use crate::config;
 use crate::data::{Array, Feed, Target, check_class_ids, check_finite};
 use crate::error::{Error, Result};
@@ -38,7 +37,8 @@ impl Graph {
         Ok(Graph { nodes, input_shapes: vec![input_shape.to_vec()], outputs: vec![layers.len()] })
     }
 
-    fn lower(&self, seed: u64) -> Result<Plan> {
+    /// The plan; `seed` is the model's.
+    pub fn lower(&self, seed: u64) -> Result<Plan> {
         let mut builder = Builder::new(seed);
         let inputs = self.input_shapes.iter().enumerate();
         let mut values: Vec<TensorId> = inputs.map(|(i, shape)| builder.input(i, shape)).collect();
@@ -73,11 +73,41 @@ pub struct Compiled {
     pub(crate) trainer: Mutex<Option<Trainer>>,
 }
 
+/// Where an executor can be used again: on the same device (`None`: the model's own backend), in the same process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Home {
+    device: Option<Device>,
+    process: u32,
+}
+
+/// An executor and its home.
+pub(crate) struct Settled {
+    pub(crate) home: Home,
+    /// Emptied on drop only.
+    executor: Option<Box<dyn Executor>>,
+}
+
+impl Settled {
+    /// The executor.
+    pub(crate) fn get(&mut self) -> Result<&mut Box<dyn Executor>> {
+        self.executor.as_mut().ok_or_else(|| Error::Internal("an executor was taken".into()))
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        // After a fork, what the parent opened cannot be closed.
+        if self.home.process != std::process::id() && !matches!(self.home.device, Some(Device::Cpu)) {
+            std::mem::forget(self.executor.take());
+        }
+    }
+}
+
 /// A training executor, and what it was made for.
 pub(crate) struct Trainer {
     pub(crate) batch: usize,
     pub(crate) objective: Objective,
-    pub(crate) executor: Box<dyn Executor>,
+    pub(crate) executor: Settled,
 }
 
 impl Compiled {
@@ -97,10 +127,11 @@ pub struct Model {
     graph: Graph,
     plan: Arc<Plan>,
     seed: u64,
-    pub(crate) backend: Box<dyn Backend>,
+    /// Where runs take place that name no device; without it, wherever the process says.
+    backend: Option<Arc<dyn Backend>>,
     compiled: Mutex<Option<Arc<Compiled>>>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
-    pub(crate) predictors: Mutex<Vec<Box<dyn Executor>>>,
+    pub(crate) predictors: Mutex<Vec<Settled>>,
     pub(crate) training: Mutex<()>,
     /// Epochs begun, which the order of the samples is drawn by.
     pub(crate) epochs: AtomicU64,
@@ -109,11 +140,15 @@ pub struct Model {
 impl Model {
     /// A model of built layers. `seed` decides dropout and the order of samples.
     pub fn new(graph: Graph, seed: u64) -> Result<Self> {
-        Self::on(graph, seed, Box::new(CpuBackend::default()))
+        Self::with(graph, seed, None)
     }
 
     /// A model on a backend of choice.
     pub fn on(graph: Graph, seed: u64, backend: Box<dyn Backend>) -> Result<Self> {
+        Self::with(graph, seed, Some(backend.into()))
+    }
+
+    fn with(graph: Graph, seed: u64, backend: Option<Arc<dyn Backend>>) -> Result<Self> {
         let plan = Arc::new(graph.lower(seed)?);
         Ok(Model {
             graph,
@@ -126,6 +161,25 @@ impl Model {
             training: Mutex::new(()),
             epochs: AtomicU64::new(0),
         })
+    }
+
+    /// Where a run takes place: on the device that it names, else on the model's own backend, else on the process's device.
+    pub(crate) fn home(&self, device: Option<Device>) -> Result<Home> {
+        let device = match (device, &self.backend) {
+            (None, Some(_)) => None,
+            (None, None) => Some(Device::current()?),
+            (named, _) => named,
+        };
+        Ok(Home { device, process: std::process::id() })
+    }
+
+    /// Compiles for a home.
+    pub(crate) fn settle(&self, home: Home, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Settled> {
+        let executor = match (home.device, &self.backend) {
+            (None, Some(own)) => own.compile(plan, purpose, batch)?,
+            (device, _) => device.unwrap_or(Device::Cpu).backend()?.compile(plan, purpose, batch)?,
+        };
+        Ok(Settled { home, executor: Some(executor) })
     }
 
     /// The graph.

@@ -241,6 +241,15 @@ impl<'a> Exclusive<'a> {
     }
 }
 
+impl Exclusive<'_> {
+    /// The lines of each variable, in the order that `lock` was given.
+    pub fn lines(&mut self) -> Vec<&mut Lines> {
+        let mut lines: Vec<_> = self.guards.iter_mut().map(|(i, guard)| (*i, &mut **guard)).collect();
+        lines.sort_by_key(|(i, _)| *i);
+        lines.into_iter().map(|(_, lines)| lines).collect()
+    }
+}
+
 impl Drop for Exclusive<'_> {
     fn drop(&mut self) {
         for v in self.variables {
@@ -251,6 +260,7 @@ impl Drop for Exclusive<'_> {
 
 /// An immutable copy of several variables, all of one moment.
 pub struct Snapshot {
+    id: u64,
     taken: Instant,
     versions: Vec<u64>,
     values: Vec<Lines>,
@@ -268,8 +278,10 @@ impl Snapshot {
         for v in variables {
             v.waiting.fetch_sub(1, Ordering::Relaxed);
         }
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let taken = Instant::now();
         let mut snapshot = Snapshot {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             taken,
             versions: variables.iter().map(|v| v.version()).collect(),
             values: vec![Vec::new(); order.len()],
@@ -282,6 +294,18 @@ impl Snapshot {
             snapshot.values[i] = copy;
         }
         Ok(snapshot)
+    }
+
+    /// Unique in the process, and never 0: whoever copies a snapshot elsewhere knows by it whether he has it already.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The numbers of variable `i`, which has this layout, row-major.
+    pub fn values(&self, i: usize, layout: Layout) -> Vec<f32> {
+        let mut values = vec![0.0; layout.len()];
+        layout.unpack(&self.values[i], &mut values);
+        values
     }
 
     /// Whether the variables still are what was copied.

@@ -193,6 +193,16 @@ impl Stream {
     }
 }
 
+/// The draws below which an element is dropped: rate · 2³², so that the comparison is of integers everywhere.
+pub fn dropout_threshold(rate: f64) -> u32 {
+    (rate * 4_294_967_296.0).round().min(4_294_967_295.0) as u32
+}
+
+/// What a kept element is multiplied by; at rate 1, where nothing is kept, 0.
+pub fn dropout_scale(rate: f64) -> f64 {
+    if rate < 1.0 { 1.0 / (1.0 - rate) } else { 0.0 }
+}
+
 /// FNV-1a, then the finaliser of SplitMix64 to spread short strings over all bits.
 fn hash(bytes: &[u8]) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325_u64;

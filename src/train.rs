@@ -1,6 +1,6 @@
 //! Training: epochs of steps over borrowed arrays.
 
-use crate::backend::{Purpose, Steps, Totals};
+use crate::backend::{Device, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
 use crate::model::{Compiled, Model, Trainer, lock};
@@ -63,21 +63,35 @@ impl Fit {
         weights: Option<Array>,
         schedule: Schedule,
     ) -> Result<Self> {
+        Self::on(model, x, y, weights, schedule, None)
+    }
+
+    /// The same on a device of choice.
+    pub fn on(
+        model: &Arc<Model>,
+        x: Vec<Array>,
+        y: Array,
+        weights: Option<Array>,
+        schedule: Schedule,
+        device: Option<Device>,
+    ) -> Result<Self> {
         let compiled = model.compiled()?;
         let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
         let steps = schedule.steps(feed.rows())?;
         let totals = Totals::new(objective.metrics.len());
         let batch = schedule.batch.min(feed.rows());
         let order = identity(&feed)?;
-        let kept = lock(&compiled.trainer).take_if(|t| t.batch == batch && t.objective == objective);
+        let home = model.home(device)?;
+        let kept = lock(&compiled.trainer)
+            .take_if(|t| t.batch == batch && t.objective == objective && t.executor.home == home);
         let mut trainer = match kept {
             Some(trainer) => trainer,
             None => {
-                let executor = model.backend.compile(&compiled.plan, &Purpose::Train(objective.clone()), batch)?;
+                let executor = model.settle(home, &compiled.plan, &Purpose::Train(objective.clone()), batch)?;
                 Trainer { batch, objective, executor }
             }
         };
-        trainer.executor.bind_data(feed)?;
+        trainer.executor.get()?.bind_data(feed)?;
         lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
         let schedule = Schedule { batch, ..schedule };
         Ok(Fit { model: model.clone(), compiled, trainer: Some(trainer), schedule, order, steps, step: steps, totals })
@@ -132,6 +146,7 @@ impl Fit {
     fn run_until(&mut self, until: usize, deadline: Instant) -> Result<()> {
         let mut optimizer = lock(&self.compiled.optimizer);
         let Some(Trainer { executor, .. }) = &mut self.trainer else { return Ok(()) };
+        let executor = executor.get()?;
         while self.step < until {
             let steps = Steps { order: &self.order, batch: self.schedule.batch, from: self.step, until, deadline };
             self.step += executor.run_steps(&steps, &mut optimizer, &mut self.totals)?;
@@ -140,14 +155,14 @@ impl Fit {
             }
             let_readers_in(&self.compiled.plan);
         }
-        executor.synchronise()
+        executor.synchronise(&mut optimizer)
     }
 }
 
 impl Drop for Fit {
     fn drop(&mut self) {
         if let Some(mut trainer) = self.trainer.take()
-            && trainer.executor.bind_data(Feed::nothing()).is_ok()
+            && trainer.executor.get().and_then(|executor| executor.bind_data(Feed::nothing())).is_ok()
         {
             *lock(&self.compiled.trainer) = Some(trainer);
         }

@@ -6,7 +6,8 @@ Configurations cross the boundary as JSON text in Keras's nested form
 Arrays are borrowed: the engine keeps a reference to the owner and reads the memory a batch at a time.
 
 Errors: ``ValueError`` (a value or shape), ``TypeError`` (a type or dtype), ``RuntimeError`` (not built, not
-compiled, already training), ``MemoryError``, and ``InternalError`` for a caught panic.
+compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, lost, too small) and
+``InternalError`` for a caught panic.
 """
 
 from collections.abc import Sequence
@@ -28,12 +29,15 @@ __all__ = [
     "_inject_panic",
     "activation",
     "cpu_level",
+    "device",
+    "devices",
     "initialize",
     "loss_values",
     "metric_values",
     "names",
     "next_seed",
     "num_threads",
+    "set_device",
     "set_num_threads",
     "set_random_seed",
 ]
@@ -151,6 +155,7 @@ class Model:
         batch_size: int,
         steps: int | None,
         shuffle: bool,
+        device: str | None = None,
     ) -> Session:
         """Checks everything, borrows the arrays, changes nothing yet. ``steps`` cuts the epoch short."""
     def evaluate_session(
@@ -160,8 +165,11 @@ class Model:
         sample_weight: NDArray[Any] | None,
         batch_size: int,
         steps: int | None,
+        device: str | None = None,
     ) -> Session: ...
-    def predict_session(self, x: NDArray[Any], batch_size: int, steps: int | None) -> Session: ...
+    def predict_session(
+        self, x: NDArray[Any], batch_size: int, steps: int | None, device: str | None = None
+    ) -> Session: ...
     def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """The whole of ``x`` at once, on an immutable snapshot of the weights; safe from any thread."""
 
@@ -189,6 +197,15 @@ def next_seed() -> int:
 def num_threads() -> int: ...
 def set_num_threads(count: int | None) -> None:
     """``None`` goes back to the default: the cores this process may use, bounded by the environment."""
+
+def devices() -> list[tuple[str, str]]:
+    """Every device and what it is: ``("cpu", …)``, ``("gpu:0", …)``, …."""
+
+def device() -> str:
+    """The device of sessions that name none."""
+
+def set_device(name: str | None) -> None:
+    """Opens a device and makes it the one of sessions that name none; ``None`` goes back to ``IRONHORN_DEVICE``'s."""
 
 def cpu_level() -> str:
     """``"avx512"``, ``"avx2"`` or ``"portable"``: the kernels in use."""

@@ -1,8 +1,70 @@
-"""Settings of the whole process: threads, the kernels in use, and Keras's few numeric constants."""
+"""Settings of the whole process: devices, threads, the kernels in use, and Keras's few numeric constants."""
+
+import os
 
 from . import _core
 
-__all__ = ["cpu_level", "epsilon", "floatx", "image_data_format", "num_threads", "set_floatx", "set_num_threads"]
+__all__ = [
+    "cpu_level",
+    "device",
+    "device_names",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "list_devices",
+    "num_threads",
+    "set_device",
+    "set_floatx",
+    "set_num_threads",
+]
+
+
+def _hush_mesa() -> None:
+    """Keeps a layer of Mesa's from complaining on stderr that there is no desktop; it would only reorder adapters."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        os.environ.setdefault("NODEVICE_SELECT", "1")
+
+
+def _resolve(device: str | None) -> str | None:
+    """A device as a call got it, checked; before anything is opened."""
+    if device is not None and not isinstance(device, str):
+        raise TypeError(f"`device` must be a string or None. Received: device={device!r}")
+    if (device or _core.device()) != "cpu":
+        _hush_mesa()
+    return device
+
+
+def list_devices() -> list[str]:
+    """The devices of this machine: ``"cpu"``, and ``"gpu:0"`` and so on for each adapter of Vulkan, Metal or DX12.
+
+    A software adapter counts too, and comes last; ``device_names`` tells which is which.
+    """
+    return list(device_names())
+
+
+def device_names() -> dict[str, str]:
+    """What each of ``list_devices()`` is, e.g. ``{"cpu": "CPU, avx2", "gpu:0": "NVIDIA GeForce RTX 4090"}``."""
+    _hush_mesa()
+    return dict(_core.devices())
+
+
+def device() -> str:
+    """Where models train, evaluate and predict unless a call says otherwise."""
+    return _core.device()
+
+
+def set_device(device: str | None) -> None:
+    """Sets where models train, evaluate and predict from now on.
+
+    Args:
+        device: ``"cpu"``, ``"gpu"`` (the first adapter), ``"gpu:N"``, or ``None`` for the default: what
+            ``IRONHORN_DEVICE`` says, else the CPU.
+
+    Raises:
+        ValueError: for another name.
+        DeviceError: if there is no such adapter, or it cannot be opened.
+    """
+    _core.set_device(_resolve(device))
 
 
 def num_threads() -> int:

@@ -9,6 +9,8 @@ mod rowwise;
 mod smooth;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "gpu")]
+mod wgsl;
 
 pub use elementwise::{Formula, Visitor};
 pub(crate) use rowwise::maximum;

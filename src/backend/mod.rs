@@ -4,14 +4,19 @@
 //! refuses by name, when it is asked to compile, what it cannot do.
 
 pub mod cpu;
+mod device;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+
+pub use device::Device;
 
 use crate::data::Feed;
 use crate::error::Result;
-use crate::losses::LossConfig;
+use crate::losses::{Head, LossConfig};
 use crate::metrics::Metric;
 use crate::optimizers::OptimizerState;
 use crate::params::Snapshot;
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan, TensorId};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -95,5 +100,17 @@ pub trait Executor: Send {
     /// The outputs of samples `rows`, row-major, into `out`.
     fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [f32]) -> Result<()>;
     /// Brings variables and slots up to date where others read them.
-    fn synchronise(&mut self) -> Result<()>;
+    fn synchronise(&mut self, optimizer: &mut OptimizerState) -> Result<()>;
+}
+
+/// The tensor the loss should read, and the activation it then has to do: the last stage, where the loss can take it
+/// over and nobody else reads what is before it.
+pub fn fused_head(plan: &Plan, objective: &Objective) -> (TensorId, Head) {
+    let output = plan.outputs[0];
+    let Some(stage) = plan.stages.last().filter(|s| s.output == output && plan.tensors[output].uses == 1) else {
+        return (output, Head::Plain);
+    };
+    let (Kind::Map(last) | Kind::RowMap(last)) = &stage.kind else { return (output, Head::Plain) };
+    let head = objective.loss.loss.head(last);
+    if head == Head::Plain || plan.tensors[stage.input].uses > 1 { (output, Head::Plain) } else { (stage.input, head) }
 }

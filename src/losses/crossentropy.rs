@@ -10,7 +10,7 @@ use crate::activations::maximum;
 use crate::real::Real;
 
 /// Keras's `epsilon()`.
-const EPSILON: f64 = 1e-7;
+pub(super) const EPSILON: f64 = 1e-7;
 
 /// A target with label smoothing, and whether its row counts.
 #[derive(Clone, Copy)]

@@ -11,6 +11,8 @@ mod crossentropy;
 mod mean;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "gpu")]
+mod wgsl;
 
 pub(crate) use config::SPELLINGS;
 pub use config::{CrossentropyKind, LossConfig, LossSpec, Reduction};

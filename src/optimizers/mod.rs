@@ -11,11 +11,15 @@ mod sgd;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "gpu")]
+mod wgsl;
 
 pub use adam::Adam;
 pub use config::{OptimizerConfig, Rule};
 pub use sgd::Sgd;
 pub use state::OptimizerState;
+#[cfg(feature = "gpu")]
+pub use wgsl::MAX_PARAMETERS;
 
 use crate::real::Real;
 

@@ -13,12 +13,13 @@ pub struct OptimizerState {
     learning_rate: f64,
     iterations: u64,
     slots: HashMap<u64, Vec<Lines>>,
+    version: u64,
 }
 
 impl OptimizerState {
     /// At step 0.
     pub fn new(config: OptimizerConfig) -> Self {
-        OptimizerState { learning_rate: config.learning_rate, config, iterations: 0, slots: HashMap::new() }
+        OptimizerState { learning_rate: config.learning_rate, config, iterations: 0, slots: HashMap::new(), version: 0 }
     }
 
     /// The rule and its options.
@@ -42,6 +43,22 @@ impl OptimizerState {
         self.iterations += steps;
     }
 
+    /// Counts the times that somebody may have changed slots.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The slots of a variable, if they are made.
+    pub fn slots(&self, variable: u64) -> &[Lines] {
+        self.slots.get(&variable).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same, to be written.
+    pub fn slots_mut(&mut self, variable: u64) -> &mut [Lines] {
+        self.version += 1;
+        self.slots.get_mut(&variable).map_or(&mut [], Vec::as_mut_slice)
+    }
+
     /// Numbers in the slots of a plan's trained variables, whether made yet or not.
     pub fn slot_count(&self, plan: &Plan) -> usize {
         let trained = plan.variables.iter().zip(&plan.trained).filter(|(_, trained)| **trained);
@@ -63,6 +80,7 @@ impl OptimizerState {
 
     /// The start of each variable's slots, null where there is none.
     pub fn slot_pointers(&mut self, plan: &Plan) -> Vec<[*mut f32; MAX_SLOTS]> {
+        self.version += 1;
         let mut pointers = vec![[std::ptr::null_mut(); MAX_SLOTS]; plan.variables.len()];
         for (variable, places) in plan.variables.iter().zip(&mut pointers) {
             for (slot, place) in self.slots.get_mut(&variable.id()).into_iter().flatten().zip(places) {

@@ -19,6 +19,7 @@ impl From<Error> for PyErr {
             Error::Type { .. } => PyTypeError::new_err(text),
             Error::State(_) => PyRuntimeError::new_err(text),
             Error::OutOfMemory { .. } => PyMemoryError::new_err(text),
+            Error::Device(_) => DeviceError::new_err(text),
             Error::Internal(_) => InternalError::new_err(text),
         }
     }

@@ -3,9 +3,10 @@
 use super::arrays::{array_of, borrow, numbers};
 use super::error::{detached, guarded};
 use crate::activations::Activation;
-use crate::backend::cpu;
+use crate::backend::Device;
 use crate::backend::cpu::pool::fault;
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::{self, CpuBackend};
 use crate::config;
 use crate::data::Array;
 use crate::error::{Error, Result};
@@ -39,7 +40,9 @@ pub fn activation<'py>(
     let (values, columns) = detached(py, || {
         let form = json!({"class_name": "Activation", "config": {"activation": named(config, "activation")?}});
         let layer = Arc::new(Layer::from_value(&form)?);
-        let model = Arc::new(Model::new(Graph::chain(&[layer], &[columns], 0)?, 0)?);
+        // On the CPU, whatever the device: a formula on an array is no run.
+        let graph = Graph::chain(&[layer], &[columns], 0)?;
+        let model = Arc::new(Model::on(graph, 0, Box::new(CpuBackend::default()))?);
         let columns = model.output_shapes()[0][0];
         if rows == 0 {
             return Ok((Vec::new(), columns));
@@ -208,6 +211,26 @@ pub fn set_num_threads(count: Option<usize>) -> PyResult<()> {
     }
     cpu::set_num_threads(count);
     Ok(())
+}
+
+/// Every device with its name; looks for adapters.
+#[pyfunction]
+pub fn devices(py: Python) -> PyResult<Vec<(String, String)>> {
+    let all = detached(py, || Ok(Device::all()))?;
+    Ok(all.into_iter().map(|(device, name)| (device.to_string(), name)).collect())
+}
+
+/// The device of runs that name none.
+#[pyfunction]
+pub fn device() -> PyResult<String> {
+    Ok(Device::current()?.to_string())
+}
+
+/// Sets it; None goes back to the environment's.
+#[pyfunction]
+#[pyo3(signature = (name))]
+pub fn set_device(py: Python, name: Option<&str>) -> PyResult<()> {
+    detached(py, || Device::set_current(name.map(|name| Device::parse(name, "device")).transpose()?))
 }
 
 /// The kernels in use.

@@ -4,7 +4,9 @@ use super::arrays::{array_of, borrow};
 use super::error::{detached, guarded};
 use super::layer::Layer;
 use super::session::{Run, Session};
+use crate::backend::Device;
 use crate::config;
+use crate::error::Result;
 use crate::infer::{Evaluation, Prediction};
 use crate::model::{self, Graph, SharedOptimizer, lock};
 use crate::optimizers::{OptimizerConfig, OptimizerState};
@@ -47,6 +49,11 @@ impl Optimizer {
     }
 }
 
+/// The device of a name, if one is given.
+fn device_of(name: Option<&str>) -> Result<Option<Device>> {
+    name.map(|name| Device::parse(name, "device")).transpose()
+}
+
 /// A graph of layers.
 #[pyclass(module = "ironhorn._core", frozen)]
 pub struct Model(Arc<model::Model>);
@@ -71,7 +78,7 @@ impl Model {
     fn compile(&self, optimizer: &Optimizer, config: &str) -> PyResult<()> {
         Ok(guarded(|| self.0.compile(optimizer.state.clone(), &config::parse(config, "compile")?))?)
     }
-    #[pyo3(signature = (x, y, sample_weight, batch_size, steps, shuffle))]
+    #[pyo3(signature = (x, y, sample_weight, batch_size, steps, shuffle, device=None))]
     fn fit_session(
         &self,
         py: Python,
@@ -81,13 +88,15 @@ impl Model {
         batch_size: usize,
         steps: Option<usize>,
         shuffle: bool,
+        device: Option<&str>,
     ) -> PyResult<Session> {
+        let device = device_of(device)?;
         let (x, y) = (vec![borrow(x, "x")?], borrow(y, "y")?);
         let weights = sample_weight.map(|w| borrow(w, "sample_weight")).transpose()?;
         let schedule = Schedule { batch: batch_size, steps, shuffle };
-        Ok(Session::new(Run::Fit(detached(py, || Fit::new(&self.0, x, y, weights, schedule))?)))
+        Ok(Session::new(Run::Fit(detached(py, || Fit::on(&self.0, x, y, weights, schedule, device))?)))
     }
-    #[pyo3(signature = (x, y, sample_weight, batch_size, steps))]
+    #[pyo3(signature = (x, y, sample_weight, batch_size, steps, device=None))]
     fn evaluate_session(
         &self,
         py: Python,
@@ -96,22 +105,27 @@ impl Model {
         sample_weight: Option<&Bound<PyUntypedArray>>,
         batch_size: usize,
         steps: Option<usize>,
+        device: Option<&str>,
     ) -> PyResult<Session> {
+        let device = device_of(device)?;
         let (x, y) = (vec![borrow(x, "x")?], borrow(y, "y")?);
         let weights = sample_weight.map(|w| borrow(w, "sample_weight")).transpose()?;
         let schedule = Schedule { batch: batch_size, steps, shuffle: false };
-        Ok(Session::new(Run::Evaluation(detached(py, || Evaluation::new(&self.0, x, y, weights, schedule))?)))
+        Ok(Session::new(Run::Evaluation(detached(py, || Evaluation::on(&self.0, x, y, weights, schedule, device))?)))
     }
+    #[pyo3(signature = (x, batch_size, steps, device=None))]
     fn predict_session(
         &self,
         py: Python,
         x: &Bound<PyUntypedArray>,
         batch_size: usize,
         steps: Option<usize>,
+        device: Option<&str>,
     ) -> PyResult<Session> {
+        let device = device_of(device)?;
         let x = vec![borrow(x, "x")?];
         let (prediction, limit) = detached(py, || {
-            let prediction = Prediction::new(&self.0, x)?;
+            let prediction = Prediction::on(&self.0, x, device)?;
             let schedule = Schedule { batch: batch_size, steps, shuffle: false };
             let limit = (schedule.steps(prediction.rows())? * batch_size).min(prediction.rows());
             Ok((prediction, limit))

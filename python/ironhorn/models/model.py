@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import serialization
+from ..config import _resolve
 from ..layers.base import Layer, Shape, build_lock
 from . import data
 from .summary import print_summary
@@ -61,6 +62,7 @@ class Model(Trainer, Layer):
         with self._undone_on_error():
             self._ensure_built(x)
             x = data.adjust_rank(x, self.input_shape)
+            _resolve(None)
             result: NDArray[np.float32] = self._engine_model().predict(x)
         return result
 

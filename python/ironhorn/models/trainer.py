@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..callbacks.callback_list import CallbackList, plain_logs
+from ..config import _resolve
 from . import data
 from .compilation import Compilation
 from .data import Data
@@ -36,6 +37,7 @@ class Trainer(Compilation):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        device: str | None = None,
     ) -> Any:
         """Trains the model.
 
@@ -60,6 +62,8 @@ class Trainer(Compilation):
             validation_steps: ends a validation early.
             validation_batch_size: rows a step of validation; by default ``batch_size``.
             validation_freq: validate every so many epochs, or a list of epochs, counted from 1.
+            device: where to train and validate, e.g. ``"gpu"``; by default ``config.device()``. Weights and the
+                optimizer's state go along, so it may change from call to call.
 
         Returns:
             A ``History``: ``history.history["loss"]`` and so on.
@@ -67,6 +71,7 @@ class Trainer(Compilation):
         Raises:
             ValueError: for values, shapes and lengths that do not fit, and a model that is not compiled.
             TypeError: for wrong types and dtypes.
+            DeviceError: if there is no such device, or it is lost or too small.
         """
         self._assert_compiled("fit")
         epochs = data.integer(epochs, "epochs", 0)
@@ -84,10 +89,10 @@ class Trainer(Compilation):
         size, steps = data.plan_batches(len(train), batch_size, steps, "steps_per_epoch")
         with self._undone_on_error():
             engine = self._ready(train.x)
-            session = engine.fit_session(*self._arrays(train), size, steps, bool(shuffle))
+            session = engine.fit_session(*self._arrays(train), size, steps, bool(shuffle), _resolve(device))
             validation: Any = None
             if held_out is not None:
-                validation = self._evaluation(held_out, validation_batch_size, validation_steps)
+                validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
             calls = self._callbacks(callbacks, shown, epochs, session.steps, add_history=True)
         assert self.optimizer is not None
         self.optimizer.built = True
@@ -121,6 +126,7 @@ class Trainer(Compilation):
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
+        device: str | None = None,
     ) -> Any:
         """The loss and the metrics on data; see ``fit`` for the arguments.
 
@@ -137,7 +143,7 @@ class Trainer(Compilation):
         shown = data.verbosity(verbose)
         packed = data.pack(x, _targets(y), sample_weight)
         with self._undone_on_error():
-            session = self._evaluation(packed, batch_size, steps)
+            session = self._evaluation(packed, batch_size, steps, device)
             calls = self._callbacks(callbacks, shown, 1, session.steps)
         try:
             logs = self._test(session, calls)
@@ -152,6 +158,7 @@ class Trainer(Compilation):
         verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Any = None,
+        device: str | None = None,
     ) -> NDArray[np.float32]:
         """The outputs for ``x``, a batch at a time.
 
@@ -163,6 +170,7 @@ class Trainer(Compilation):
             verbose: 0 silent, 1 a bar, 2 a line; ``"auto"`` is 1.
             steps: ends early.
             callbacks: see ``fit``.
+            device: where to compute; see ``fit``.
 
         Returns:
             A float32 array ``(n, ...)``.
@@ -178,7 +186,8 @@ class Trainer(Compilation):
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
         with self._undone_on_error():
             self._ensure_built(packed.x)
-            session = self._engine_model().predict_session(data.adjust_rank(packed.x, self.input_shape), size, steps)
+            inputs = data.adjust_rank(packed.x, self.input_shape)
+            session = self._engine_model().predict_session(inputs, size, steps, _resolve(device))
             calls = self._callbacks(callbacks, shown, 1, session.steps)
         self.stop_predicting = False
         try:
@@ -204,7 +213,7 @@ class Trainer(Compilation):
             )
         batch = data.pack(x, _targets(y), sample_weight, class_weight)
         with self._undone_on_error():
-            session = self._ready(batch.x).fit_session(*self._arrays(batch), len(batch), None, False)
+            session = self._ready(batch.x).fit_session(*self._arrays(batch), len(batch), None, False, _resolve(None))
         assert self.optimizer is not None
         self.optimizer.built = True
         return self._one_batch(session, return_dict)
@@ -225,9 +234,9 @@ class Trainer(Compilation):
     def _arrays(self, packed: Data) -> tuple[Any, Any, Any]:
         return data.adjust_rank(packed.x, self.input_shape), packed.y, packed.sample_weight
 
-    def _evaluation(self, packed: Data, batch_size: int | None, steps: int | None) -> Any:
+    def _evaluation(self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None) -> Any:
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
-        return self._ready(packed.x).evaluate_session(*self._arrays(packed), size, steps)
+        return self._ready(packed.x).evaluate_session(*self._arrays(packed), size, steps, _resolve(device))
 
     def _callbacks(
         self, callbacks: Any, verbose: int, epochs: int, steps: int, add_history: bool = False

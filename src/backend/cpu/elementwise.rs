@@ -5,7 +5,7 @@
 use super::gemm::Panels;
 use super::simd::{PANEL, Task, Vector};
 use crate::activations::{Activation, Formula, Visitor};
-use crate::rng::{Bits, Stream};
+use crate::rng::{Bits, Stream, dropout_scale, dropout_threshold};
 use std::ops::Range;
 
 /// Rows and panels of one worker.
@@ -107,16 +107,6 @@ pub struct Dropout {
     pub x: Panels,
     pub y: Panels,
     pub mask: Panels,
-}
-
-/// The draws below which an element is dropped: rate · 2³², so that the comparison is of integers everywhere.
-pub fn dropout_threshold(rate: f64) -> u32 {
-    (rate * 4_294_967_296.0).round().min(4_294_967_295.0) as u32
-}
-
-/// What a kept element is multiplied by; at rate 1, where nothing is kept, 0.
-pub fn dropout_scale(rate: f64) -> f64 {
-    if rate < 1.0 { 1.0 / (1.0 - rate) } else { 0.0 }
 }
 
 impl Task for Dropout {

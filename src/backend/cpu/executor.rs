@@ -288,7 +288,7 @@ impl Executor for CpuExecutor {
         })
     }
 
-    fn synchronise(&mut self) -> Result<()> {
+    fn synchronise(&mut self, _: &mut OptimizerState) -> Result<()> {
         // The CPU computes on the variables themselves.
         Ok(())
     }

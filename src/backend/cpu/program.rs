@@ -9,7 +9,7 @@
 //! all workers reach, gradients of weights and updates. Nothing that can fail comes after that barrier, so an error in
 //! a step leaves the weights of the step before.
 
-use crate::backend::{Objective, Purpose};
+use crate::backend::{Objective, Purpose, fused_head};
 use crate::losses::{Head, Reduction};
 use crate::optimizers::OptimizerConfig;
 use crate::params::panels;
@@ -258,16 +258,4 @@ impl Program {
             }
         }
     }
-}
-
-/// The tensor the loss should read, and the activation it then has to do: the last stage, where the loss can take it
-/// over and nobody else reads what is before it.
-fn fused_head(plan: &Plan, objective: &Objective) -> (TensorId, Head) {
-    let output = plan.outputs[0];
-    let Some(stage) = plan.stages.last().filter(|s| s.output == output && plan.tensors[output].uses == 1) else {
-        return (output, Head::Plain);
-    };
-    let (Kind::Map(last) | Kind::RowMap(last)) = &stage.kind else { return (output, Head::Plain) };
-    let head = objective.loss.loss.head(last);
-    if head == Head::Plain || plan.tensors[stage.input].uses > 1 { (output, Head::Plain) } else { (stage.input, head) }
 }

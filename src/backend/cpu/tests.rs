@@ -1,12 +1,12 @@
 //! Kernels of every level against naive loops, on odd shapes.
 
 use super::dense::{InputGradient, Product};
-use super::elementwise::{Dropout, Share, dropout_scale, dropout_threshold};
+use super::elementwise::{Dropout, Share};
 use super::gemm::{Panels, Start};
 use super::simd::{Level, PANEL};
 use super::update::{UNIT_FLOATS, UnitGradient, unit, units};
 use crate::params::{Layout, Line, Lines, panels};
-use crate::rng::{Stream, threefry};
+use crate::rng::{Stream, dropout_scale, dropout_threshold, threefry};
 use strum::IntoEnumIterator;
 
 /// A matrix in panels with its plain twin.

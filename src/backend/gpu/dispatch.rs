@@ -1,0 +1,123 @@
+//! One kernel at work: its shader, its buffers, its numbers, how often it runs.
+
+use super::schedule::Tail;
+use crate::plan::TensorId;
+use crate::rng::{dropout_scale, dropout_threshold};
+
+/// Rows and columns that a workgroup of a product computes.
+const TILE: usize = 32;
+/// Invocations in a workgroup of the other kernels.
+pub const GROUP: usize = 64;
+/// Workgroups that a dimension of a dispatch may have.
+pub const MAX_GROUPS: usize = 65_535;
+
+/// A buffer by what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// An input of the data set.
+    Input(usize),
+    /// Targets of the data set.
+    Target,
+    /// One weight a sample of the data set.
+    Weights,
+    /// The order of the samples.
+    Order,
+    /// What the loss reports.
+    Results,
+    /// A tensor of the batch.
+    Value(TensorId),
+    /// Its gradient.
+    Gradient(TensorId),
+    /// A variable.
+    Variable(usize),
+    /// Its slots, one after the other.
+    Slots(usize),
+    /// Its gradient, where that is kept.
+    VariableGradient(usize),
+    /// Sums of squares of gradients.
+    Norms,
+    /// For a binding that a kernel's variant does not read.
+    Nothing,
+    /// For one that it does not write.
+    Void(usize),
+}
+
+/// A number of things that may grow with the batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Count {
+    PerSample(usize),
+    Fixed(usize),
+}
+
+impl Count {
+    fn of(self, samples: usize) -> usize {
+        match self {
+            Count::PerSample(n) => n.saturating_mul(samples),
+            Count::Fixed(n) => n,
+        }
+    }
+}
+
+/// How many workgroups run.
+#[derive(Clone, Copy, Debug)]
+pub enum Grid {
+    /// Tiles of a matrix with these rows and columns.
+    Tiles(Count, usize),
+    /// One invocation a thing; those beyond the largest dispatch are looped over.
+    Each(Count),
+    /// One workgroup.
+    One,
+}
+
+impl Grid {
+    /// Workgroups for a batch of `samples`.
+    pub fn groups(self, samples: usize) -> [usize; 2] {
+        match self {
+            Grid::Tiles(rows, columns) => [columns.div_ceil(TILE), rows.of(samples).div_ceil(TILE)],
+            Grid::Each(count) => [count.of(samples).div_ceil(GROUP).clamp(1, MAX_GROUPS), 1],
+            Grid::One => [1, 1],
+        }
+    }
+}
+
+/// The numbers of one dispatch, as `Shape` in `common.wgsl`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    pub per_sample: usize,
+    pub depth: usize,
+    pub columns: usize,
+    pub extra: usize,
+    /// The key, the threshold and the scale of masks.
+    pub dropout: Option<([u32; 4], u32, f32)>,
+}
+
+impl Shape {
+    /// As the shader lays them out.
+    pub fn words(&self) -> [u32; 12] {
+        let (key, threshold, keep) = self.dropout.unwrap_or_default();
+        let [a, b, c] = [self.per_sample, self.depth, self.columns].map(|n| n as u32);
+        [a, b, c, threshold, key[0], key[1], key[2], key[3], keep.to_bits(), self.extra as u32, 0, 0]
+    }
+
+    /// The same with the masks of a tail.
+    pub fn with(self, tail: &Tail) -> Self {
+        let dropout =
+            tail.dropout.map(|(rate, stream)| (stream.key(), dropout_threshold(rate), dropout_scale(rate) as f32));
+        Shape { dropout, ..self }
+    }
+}
+
+/// One kernel at work.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// The layer, for messages.
+    pub layer: String,
+    /// The shader's text.
+    pub shader: String,
+    /// What its storage bindings are bound to.
+    pub places: Vec<Place>,
+    /// Its numbers.
+    pub shape: Shape,
+    /// How often it runs.
+    pub grid: Grid,
+}

@@ -1,0 +1,195 @@
+//! A compiled plan at work on a device: many steps a submission, results read once a submission.
+
+use super::device::Gpu;
+use super::memory::{self, Memory, staging};
+use super::program::Program;
+use super::resident::Resident;
+use super::run::{Compiled, Run};
+use super::transfer::Mirror;
+use crate::backend::{Executor, Objective, Purpose, Steps, Totals};
+use crate::data::Feed;
+use crate::error::{Error, Result};
+use crate::optimizers::{OptimizerConfig, OptimizerState};
+use crate::params::Snapshot;
+use crate::plan::Plan;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Numbers of output that a submission brings back at most, one block aside.
+const MAX_OUTPUT: usize = 1 << 21;
+
+/// A plan compiled for a purpose and a device.
+pub struct GpuExecutor {
+    gpu: Arc<Gpu>,
+    plan: Arc<Plan>,
+    purpose: Purpose,
+    batch: usize,
+    compiled: Option<Compiled>,
+    feed: Option<Arc<Feed>>,
+    resident: Option<Resident>,
+    mirror: Mirror,
+    /// Steps in the next submission.
+    stride: usize,
+}
+
+impl GpuExecutor {
+    /// Compiles a plan; where the optimizer must be known first, only checks it.
+    pub fn new(gpu: Arc<Gpu>, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Self> {
+        let mut executor = GpuExecutor {
+            gpu,
+            plan: plan.clone(),
+            purpose: purpose.clone(),
+            batch,
+            compiled: None,
+            feed: None,
+            resident: None,
+            mirror: Mirror::default(),
+            stride: 1,
+        };
+        if matches!(purpose, Purpose::Train(_)) {
+            let program = Program::new(plan, purpose, batch, None)?;
+            memory::check(&executor.gpu, plan, &program, batch)?;
+        } else {
+            executor.compile(None)?;
+        }
+        Ok(executor)
+    }
+
+    fn objective(&self) -> Option<&Objective> {
+        match &self.purpose {
+            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
+            Purpose::Predict => None,
+        }
+    }
+
+    /// Makes the program for the optimizer's options, its buffers and its pipelines, if they are not there.
+    fn compile(&mut self, optimizer: Option<&OptimizerConfig>) -> Result<()> {
+        if self.compiled.as_ref().is_some_and(|c| c.optimizer.as_ref() == optimizer) {
+            return Ok(());
+        }
+        let gpu = self.gpu.clone();
+        let program = Program::new(&self.plan, &self.purpose, self.batch, optimizer)?;
+        self.mirror.forget();
+        self.compiled = Some(gpu.guarded("compile", || {
+            let slots = optimizer.map_or(0, OptimizerConfig::slots);
+            let memory = Memory::new(&gpu, &self.plan, &program, self.batch, slots)?;
+            let results = staging(&gpu, memory.capacity * program.groups * program.quantities);
+            let pipelines = program.dispatches.iter().map(|d| gpu.pipeline(&d.shader)).collect();
+            Ok(Compiled { program, memory, pipelines, bindings: Vec::new(), results, optimizer: optimizer.cloned() })
+        })?);
+        Ok(())
+    }
+
+    /// Puts the data set on the device and binds everything, if that has not been done.
+    fn prepare(&mut self) -> Result<()> {
+        let feed = self.feed.clone().ok_or_else(|| Error::State("no data set is bound".into()))?;
+        let objective = self.objective().cloned();
+        let Some(compiled) = &mut self.compiled else { return Ok(()) };
+        if self.resident.is_none() {
+            let output = &self.plan.tensors[compiled.program.output];
+            let size = (output.rows(), output.columns());
+            let resident = Resident::new(&self.gpu, &feed, objective.as_ref(), size)?;
+            compiled.bindings.clear();
+            self.resident = Some(resident);
+        }
+        if compiled.bindings.is_empty() {
+            for (place, buffer) in self.resident.iter().flat_map(|r| &r.buffers) {
+                compiled.memory.put(*place, buffer.clone());
+            }
+            let layouts = compiled.pipelines.iter().map(|p| &p.layout);
+            compiled.bindings = compiled.memory.bind(&self.gpu, &compiled.program, layouts)?;
+        }
+        Ok(())
+    }
+
+    /// Runs batches, as [`Run::run`] says.
+    fn run(&mut self, steps: &Steps, optimizer: Option<&OptimizerState>, totals: &mut Totals) -> Result<usize> {
+        let objective = self.objective().cloned();
+        let (Some(objective), Some(compiled), Some(resident)) = (objective, &self.compiled, &mut self.resident) else {
+            return Err(Error::State("no data set is bound".into()));
+        };
+        resident.set_order(&self.gpu, steps.order);
+        let per_sample = self.plan.tensors[compiled.program.output].rows();
+        let run = Run { gpu: &self.gpu, objective: &objective, resident, steps, optimizer, per_sample };
+        run.run(compiled, &mut self.stride, totals)
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn bind_data(&mut self, feed: Arc<Feed>) -> Result<()> {
+        self.resident = None;
+        if let Some(compiled) = &mut self.compiled {
+            compiled.bindings.clear();
+            compiled.memory.forget_data();
+        }
+        self.feed = (feed.rows() > 0).then_some(feed);
+        let gpu = self.gpu.clone();
+        gpu.check()?;
+        if self.feed.is_some() && self.compiled.is_some() {
+            gpu.guarded("data", || self.prepare())?;
+        }
+        Ok(())
+    }
+
+    fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
+        optimizer.ensure_slots(&self.plan)?;
+        self.compile(Some(optimizer.config()))?;
+        let gpu = self.gpu.clone();
+        let outcome = gpu.guarded("training", || {
+            self.prepare()?;
+            if let Some(compiled) = &self.compiled {
+                self.mirror.upload(&gpu, &self.plan, &compiled.memory, optimizer)?;
+            }
+            self.mirror.ahead = true;
+            self.run(steps, Some(optimizer), totals)
+        });
+        match &outcome {
+            Ok(done) => optimizer.advance(*done as u64),
+            // The store has the last good numbers.
+            Err(_) => self.mirror.forget(),
+        }
+        outcome
+    }
+
+    fn evaluate(&mut self, weights: &Snapshot, steps: &Steps, totals: &mut Totals) -> Result<usize> {
+        let gpu = self.gpu.clone();
+        gpu.guarded("evaluation", || {
+            self.prepare()?;
+            if let Some(compiled) = &self.compiled {
+                self.mirror.upload_snapshot(&gpu, &self.plan, &compiled.memory, weights);
+            }
+            self.run(steps, None, totals)
+        })
+    }
+
+    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let gpu = self.gpu.clone();
+        gpu.guarded("prediction", || {
+            self.prepare()?;
+            let (Some(compiled), Some(resident)) = (&self.compiled, &mut self.resident) else { return Ok(()) };
+            self.mirror.upload_snapshot(&gpu, &self.plan, &compiled.memory, weights);
+            let order: Vec<u32> = (0..resident.rows as u32).collect();
+            resident.set_order(&gpu, &order);
+            let output = &self.plan.tensors[compiled.program.output];
+            let width = output.rows() * output.columns();
+            let at_once = (MAX_OUTPUT / (self.batch * width).max(1)).clamp(1, compiled.memory.capacity) * self.batch;
+            let staging = staging(&gpu, at_once.min(rows.len()) * width);
+            for (piece, out) in out.chunks_mut((at_once * width).max(1)).enumerate() {
+                let from = rows.start + piece * at_once;
+                let piece = from..(from + at_once).min(rows.end);
+                compiled.predict(&gpu, &piece, self.batch, width, &staging, out)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn synchronise(&mut self, optimizer: &mut OptimizerState) -> Result<()> {
+        let gpu = self.gpu.clone();
+        let Some(compiled) = self.compiled.as_ref().filter(|_| self.mirror.ahead) else { return Ok(()) };
+        let outcome = gpu.guarded("weights", || self.mirror.download(&gpu, &self.plan, &compiled.memory, optimizer));
+        if outcome.is_err() {
+            self.mirror.forget();
+        }
+        outcome
+    }
+}

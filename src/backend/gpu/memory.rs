@@ -1,0 +1,163 @@
+//! Every buffer of a program, allocated once, and the numbers that kernels get besides.
+
+use super::device::Gpu;
+use super::dispatch::{Dispatch, Place};
+use super::program::Program;
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// Bytes of the record of one step, or of one dispatch: the largest alignment that a device may ask for.
+pub const RECORD: u64 = 256;
+/// Steps in a submission at most.
+pub const MAX_STEPS: usize = 512;
+/// Bytes of results in a submission at most, one step aside.
+const MAX_RESULTS: usize = 1 << 20;
+
+/// The buffers of one program.
+pub struct Memory {
+    buffers: HashMap<Place, wgpu::Buffer>,
+    /// One record a step of a submission.
+    pub steps: wgpu::Buffer,
+    /// One record a dispatch.
+    shapes: wgpu::Buffer,
+    /// Steps that a submission may have.
+    pub capacity: usize,
+}
+
+/// The most bytes that a kernel can see of one buffer, and what the device calls that limit.
+pub fn largest(gpu: &Gpu) -> (u64, &'static str) {
+    let (binding, buffer) = (gpu.limits.max_storage_buffer_binding_size, gpu.limits.max_buffer_size);
+    if buffer < binding { (buffer, "max_buffer_size") } else { (binding, "max_storage_buffer_binding_size") }
+}
+
+/// The bytes of so many numbers; refused by name where the device has no buffer so large.
+fn bytes_of(gpu: &Gpu, numbers: usize, place: &str) -> Result<u64> {
+    let (limit, name) = largest(gpu);
+    let bytes = numbers.max(4).checked_mul(4).map_or(u64::MAX, |n| n as u64);
+    if bytes > limit {
+        let device = gpu.name();
+        return Err(Error::Device(format!(
+            "{place}: {bytes} bytes are more than {device} can use at once ({name} = {limit}); use smaller batches, less \
+             data or the device \"cpu\""
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A buffer for so many numbers.
+pub fn buffer(gpu: &Gpu, numbers: usize, place: &str) -> Result<wgpu::Buffer> {
+    use wgpu::BufferUsages as Usages;
+    let bytes = bytes_of(gpu, numbers, place)?;
+    Ok(raw(gpu, bytes, Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC))
+}
+
+/// A buffer that the host reads.
+pub fn staging(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
+    raw(gpu, numbers.max(1) as u64 * 4, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
+}
+
+fn raw(gpu: &Gpu, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    gpu.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+}
+
+/// Steps that a submission of this program may have.
+fn capacity(program: &Program) -> usize {
+    let bytes = program.groups * program.quantities * 4;
+    (MAX_RESULTS / bytes.max(1)).clamp(1, MAX_STEPS)
+}
+
+/// Refuses a program that the device has no buffers for, before anything is allocated.
+pub fn check(gpu: &Gpu, plan: &Plan, program: &Program, batch: usize) -> Result<()> {
+    for dispatch in &program.dispatches {
+        for &place in &dispatch.places {
+            bytes_of(gpu, numbers(plan, program, batch, 0, place).unwrap_or(0), &dispatch.layer)?;
+        }
+    }
+    Ok(())
+}
+
+impl Memory {
+    /// Allocates everything but the data set. `slots` is the number of the optimizer's slots.
+    pub fn new(gpu: &Arc<Gpu>, plan: &Plan, program: &Program, batch: usize, slots: usize) -> Result<Self> {
+        let capacity = capacity(program);
+        let mut buffers = HashMap::new();
+        for dispatch in &program.dispatches {
+            for &place in &dispatch.places {
+                let Some(numbers) = numbers(plan, program, batch, slots, place) else { continue };
+                if let Entry::Vacant(free) = buffers.entry(place) {
+                    free.insert(buffer(gpu, numbers, &dispatch.layer)?);
+                }
+            }
+        }
+        use wgpu::BufferUsages as Usages;
+        let uniform = Usages::UNIFORM | Usages::COPY_DST;
+        let steps = raw(gpu, capacity as u64 * RECORD, uniform);
+        let shapes = raw(gpu, program.dispatches.len().max(1) as u64 * RECORD, uniform);
+        for (i, dispatch) in program.dispatches.iter().enumerate() {
+            gpu.queue.write_buffer(&shapes, i as u64 * RECORD, bytemuck::cast_slice(&dispatch.shape.words()));
+        }
+        Ok(Memory { buffers, steps, shapes, capacity })
+    }
+
+    /// A buffer of the program, if it has it.
+    pub fn get(&self, place: Place) -> Option<&wgpu::Buffer> {
+        self.buffers.get(&place)
+    }
+
+    /// Puts a buffer of the data set in its place.
+    pub fn put(&mut self, place: Place, buffer: wgpu::Buffer) {
+        self.buffers.insert(place, buffer);
+    }
+
+    /// Takes the data set away.
+    pub fn forget_data(&mut self) {
+        self.buffers.retain(|place, _| !is_data(*place));
+    }
+
+    /// The bindings of each dispatch; `layouts` are those of the pipelines.
+    pub fn bind<'a>(
+        &self,
+        gpu: &Gpu,
+        program: &Program,
+        layouts: impl Iterator<Item = &'a wgpu::BindGroupLayout>,
+    ) -> Result<Vec<wgpu::BindGroup>> {
+        let record = |buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(size) })
+        };
+        let bind = |(i, (dispatch, layout)): (usize, (&Dispatch, &wgpu::BindGroupLayout))| {
+            let mut entries = vec![
+                wgpu::BindGroupEntry { binding: 0, resource: record(&self.steps, 0, 96) },
+                wgpu::BindGroupEntry { binding: 1, resource: record(&self.shapes, i as u64 * RECORD, 48) },
+            ];
+            for (number, place) in dispatch.places.iter().enumerate() {
+                let buffer = self.get(*place).ok_or_else(|| Error::Internal(format!("no buffer for {place:?}")))?;
+                entries.push(wgpu::BindGroupEntry { binding: number as u32 + 2, resource: buffer.as_entire_binding() });
+            }
+            Ok(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries }))
+        };
+        program.dispatches.iter().zip(layouts).enumerate().map(bind).collect()
+    }
+}
+
+fn is_data(place: Place) -> bool {
+    matches!(place, Place::Input(_) | Place::Target | Place::Weights | Place::Order)
+}
+
+/// Numbers in a buffer; `None` for the data set's.
+fn numbers(plan: &Plan, program: &Program, batch: usize, slots: usize, place: Place) -> Option<usize> {
+    let tensor = |t: usize| batch.saturating_mul(plan.tensors[t].rows()).saturating_mul(plan.tensors[t].columns());
+    let variable = |v: usize| plan.variables[v].layout().len();
+    Some(match place {
+        Place::Value(t) | Place::Gradient(t) => tensor(t),
+        Place::Variable(v) | Place::VariableGradient(v) => variable(v),
+        Place::Slots(v) => variable(v).saturating_mul(slots),
+        Place::Norms => plan.variables.len(),
+        Place::Results => capacity(program) * program.groups * program.quantities,
+        Place::Nothing | Place::Void(_) => 4,
+        _ if is_data(place) => return None,
+        _ => 0,
+    })
+}

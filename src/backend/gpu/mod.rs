@@ -1,0 +1,68 @@
+//! The GPU, whoever made it: the plan's stages as compute shaders, through wgpu on Vulkan, Metal or DX12.
+//!
+//! From the outside in: `executor` and `run` are the steps, `schedule`, `program`, `backward` and `dispatch` what a plan becomes, `memory`,
+//! `resident` and `transfer` hold buffers, the data set and what goes to and fro, `wgsl` puts shaders together, `pipelines`
+//! compiles them, `device` finds adapters. Matrices are row-major here; the store's panels are packed and unpacked on the way.
+//!
+//! Sums have one order, there are no atomics, and masks are the CPU's: one adapter gives the same bits each time, and
+//! differs from the CPU by rounding alone.
+
+mod backward;
+mod device;
+mod dispatch;
+mod executor;
+mod memory;
+mod pipelines;
+mod program;
+mod resident;
+mod run;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod wgsl;
+
+pub use device::Counters;
+
+use super::{Backend, Executor, Purpose};
+use crate::error::Result;
+use crate::plan::Plan;
+use device::Gpu;
+use std::sync::Arc;
+
+/// Samples that a prediction takes through the network at a time, at least.
+const BLOCK: usize = 256;
+
+/// One adapter as a backend.
+pub struct GpuBackend {
+    gpu: Arc<Gpu>,
+}
+
+impl GpuBackend {
+    /// Adapter number `index`, opened if it was not.
+    pub fn open(index: usize) -> Result<Self> {
+        Ok(GpuBackend { gpu: Gpu::open(index)? })
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        self.gpu.name()
+    }
+
+    /// The names of all adapters.
+    pub fn names() -> Vec<String> {
+        device::names()
+    }
+
+    /// Dispatches and submissions so far, of all who use this adapter.
+    pub fn counters(&self) -> Counters {
+        self.gpu.counters()
+    }
+}
+
+impl Backend for GpuBackend {
+    fn compile(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Box<dyn Executor>> {
+        let batch = if matches!(purpose, Purpose::Predict) { batch.max(BLOCK) } else { batch };
+        Ok(Box::new(executor::GpuExecutor::new(self.gpu.clone(), plan, purpose, batch)?))
+    }
+}

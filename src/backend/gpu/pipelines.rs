@@ -1,0 +1,54 @@
+//! Pipelines of shaders: the bindings follow from the shader's own text.
+
+/// A compiled shader.
+pub struct Pipeline {
+    /// To be set before a dispatch.
+    pub pipeline: wgpu::ComputePipeline,
+    /// What its bindings are.
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// Whether each storage binding of a shader, from binding 2 on, is only read.
+pub fn storage_bindings(shader: &str) -> Vec<bool> {
+    let declarations = shader.lines().filter(|line| line.starts_with("@group(0)") && line.contains("var<storage"));
+    declarations.map(|line| line.contains("var<storage, read>")).collect()
+}
+
+/// Compiles a shader. What goes wrong is reported to the device's error scopes.
+pub fn build(device: &wgpu::Device, shader: &str) -> Pipeline {
+    use wgpu::BufferBindingType::{Storage, Uniform};
+    let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    };
+    let storage = storage_bindings(shader).into_iter().enumerate();
+    let entries: Vec<_> = [entry(0, Uniform, true), entry(1, Uniform, false)]
+        .into_iter()
+        .chain(storage.map(|(i, read_only)| entry(i + 2, Storage { read_only }, false)))
+        .collect();
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl(shader.into()),
+    });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: None,
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            // Every kernel writes its workgroup memory before it reads it.
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    });
+    Pipeline { pipeline, layout }
+}

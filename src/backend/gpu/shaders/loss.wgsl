@@ -1,0 +1,57 @@
+// Loss, its gradient and the metrics, one row an invocation. Sums over the 64 rows of a workgroup go to the step's slot,
+// for the host to add up in double precision. `loss` and `metrics` come from the loss and the metrics.
+
+// Predictions; with a fused head logits, which become probabilities.
+@group(0) @binding(2) var<storage, read_write> p: array<f32>;
+@group(0) @binding(3) var<storage, read> wanted: array<f32>;
+@group(0) @binding(4) var<storage, read> weights: array<f32>;
+@group(0) @binding(5) var<storage, read> order: array<u32>;
+@group(0) @binding(6) var<storage, read_write> dp: array<f32>;
+@group(0) @binding(7) var<storage, read_write> results: array<f32>;
+
+// The weighted loss and the metrics of each row.
+var<workgroup> values: array<f32, VALUES>;
+
+// The target of column `j` as a number; `from` is its row in the data set.
+fn number(from_row: u32, j: u32) -> f32 {
+    if (CLASS) {
+        return wanted[from_row];
+    }
+    return wanted[from_row * shape.columns + j];
+}
+
+// The target of column `j` as a probability.
+fn probability(from_row: u32, j: u32) -> f32 {
+    if (CLASS) {
+        return select(0.0f, 1.0f, wanted[from_row] == f32(j));
+    }
+    return wanted[from_row * shape.columns + j];
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+) {
+    let row = id.x;
+    for (var i = 0u; i < QUANTITIES; i++) {
+        values[index * QUANTITIES + i] = 0.0f;
+    }
+    if (row < batch_rows()) {
+        let sample = order[now.first + row / shape.per_sample];
+        let from_row = sample * shape.per_sample + row % shape.per_sample;
+        let weight = weights[sample];
+        values[index * QUANTITIES] = weight * loss(row, from_row, weight * now.scale, GRADIENT);
+        metrics(row, from_row, index * QUANTITIES + 1u);
+    }
+    workgroupBarrier();
+    if (index < QUANTITIES) {
+        var sum = 0.0f;
+        for (var i = 0u; i < 64u; i++) {
+            sum += values[i * QUANTITIES + index];
+        }
+        // `extra` is the number of workgroups of a full batch.
+        results[(now.slot * shape.extra + group.x) * QUANTITIES + index] = sum;
+    }
+}

@@ -1,0 +1,24 @@
+// The sum of squares of one variable's gradient, in one workgroup and one order; `extra` is its place.
+
+@group(0) @binding(2) var<storage, read> gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> norms: array<f32>;
+
+var<workgroup> sums: array<f32, 256>;
+
+@compute @workgroup_size(256)
+fn main(@builtin(local_invocation_index) index: u32) {
+    var sum = 0.0f;
+    for (var at = index; at < shape.depth * shape.columns; at += 256u) {
+        sum += gradient[at] * gradient[at];
+    }
+    sums[index] = sum;
+    for (var half = 128u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (index < half) {
+            sums[index] += sums[index + half];
+        }
+    }
+    if (index == 0u) {
+        norms[shape.extra] = sums[0];
+    }
+}

@@ -1,0 +1,25 @@
+// An activation and dropout that no product precedes: y = f(x), dropped = y · mask. Four rows of a column an invocation.
+
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dropped: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let count = (batch_rows() + 3u) / 4u * shape.columns;
+    for (var at = id.x; at < count; at += groups.x * 64u) {
+        let row = at / shape.columns * 4u;
+        let column = at % shape.columns;
+        let mask = masks(row, column);
+        for (var i = 0u; i < 4u && row + i < batch_rows(); i++) {
+            let place = (row + i) * shape.columns + column;
+            let value = activate(x[place]);
+            if (ACTIVATION) {
+                y[place] = value;
+            }
+            if (DROPOUT) {
+                dropped[place] = value * mask[i];
+            }
+        }
+    }
+}

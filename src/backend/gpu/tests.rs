@@ -1,0 +1,171 @@
+//! Every shader that can be made, validated by naga, which needs no GPU; and what happens when a device is lost, which does.
+
+use super::device::Gpu;
+use super::pipelines::storage_bindings;
+use super::wgsl::{self, TailVariant, WeightVariant};
+use crate::activations::Activation;
+use crate::backend::{Device, Objective};
+use crate::losses::{Head, Loss, LossConfig, Reduction, TargetKind};
+use crate::metrics::Metric;
+use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig};
+use crate::train::{Fit, Schedule};
+use crate::{Array, Error, Result, Sequential};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Parses and validates a shader, and compares its bindings with those that the pipeline will be made for.
+fn validate(shader: &str) {
+    let module = naga::front::wgsl::parse_str(shader).unwrap_or_else(|e| panic!("{}", e.emit_to_string(shader)));
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(shader)));
+    let mut bound: Vec<(u32, bool)> = Vec::new();
+    for (_, variable) in module.global_variables.iter() {
+        if let (Some(binding), naga::AddressSpace::Storage { access }) = (&variable.binding, variable.space) {
+            bound.push((binding.binding, !access.contains(naga::StorageAccess::STORE)));
+        }
+    }
+    bound.sort_unstable();
+    let expected: Vec<(u32, bool)> =
+        storage_bindings(shader).into_iter().enumerate().map(|(i, r)| (i as u32 + 2, r)).collect();
+    assert_eq!(bound, expected);
+    // What every device with WebGPU's default limits can bind.
+    assert!(bound.len() <= 8);
+}
+
+fn activations() -> Vec<Activation> {
+    let parse = |value: Value| Activation::parse(&value, "test").unwrap();
+    let mut all: Vec<Activation> = Activation::names()
+        .into_iter()
+        .map(|name| match name {
+            "threshold" => json!({"class_name": name, "config": {"threshold": 0.5, "default_value": -1.0}}),
+            _ => json!(name),
+        })
+        .map(parse)
+        .collect();
+    all.extend([
+        parse(json!({"class_name": "gelu", "config": {"approximate": true}})),
+        parse(json!({"class_name": "elu", "config": {"alpha": -0.5}})),
+        parse(json!({"class_name": "leaky_relu", "config": {"negative_slope": -0.5}})),
+        parse(json!({"class_name": "relu", "config": {"negative_slope": 0.1, "max_value": 3.0, "threshold": 0.5}})),
+        parse(json!({"class_name": "relu", "config": {"negative_slope": 0.1, "threshold": 0.5}})),
+    ]);
+    all
+}
+
+#[test]
+fn every_activation() {
+    for activation in activations() {
+        if activation.is_rowwise() {
+            validate(&wgsl::rows_forward(&activation));
+            validate(&wgsl::rows_backward(&activation, true));
+            continue;
+        }
+        let tail = TailVariant {
+            activation: Some(&activation),
+            keep_input: activation.needs_input(),
+            dropout: activation == Activation::Tanh,
+        };
+        validate(&wgsl::dense(tail, true, true));
+        validate(&wgsl::input_gradient(Some(tail), false));
+        validate(&wgsl::tail_forward(tail));
+        validate(&wgsl::tail_backward(tail, true));
+    }
+    for dropout in [false, true] {
+        let tail = TailVariant { dropout, ..TailVariant::default() };
+        validate(&wgsl::dense(tail, false, false));
+        validate(&wgsl::tail_forward(tail));
+        validate(&wgsl::tail_backward(tail, false));
+    }
+    validate(&wgsl::input_gradient(None, true));
+    validate(&wgsl::gather());
+    validate(&wgsl::norm());
+}
+
+fn losses() -> Vec<Loss> {
+    let (smooth, sharp) = (0.1, 0.0);
+    let mut all = vec![Loss::MeanSquaredError, Loss::MeanAbsoluteError];
+    for from_logits in [false, true] {
+        for label_smoothing in [sharp, smooth] {
+            all.push(Loss::BinaryCrossentropy { from_logits, label_smoothing });
+            all.push(Loss::CategoricalCrossentropy { from_logits, label_smoothing });
+        }
+        for ignore_class in [None, Some(-1)] {
+            all.push(Loss::SparseCategoricalCrossentropy { from_logits, ignore_class });
+        }
+    }
+    all
+}
+
+#[test]
+fn every_loss_and_metric() {
+    for loss in losses() {
+        let class = loss.target_kind() == TargetKind::Class;
+        let mut metrics = vec![Metric::Accuracy, Metric::BinaryAccuracy { threshold: 0.5 }];
+        metrics.push(if class { Metric::SparseCategoricalAccuracy } else { Metric::CategoricalAccuracy });
+        metrics.extend(losses().into_iter().filter(|l| l.target_kind() == loss.target_kind()).map(Metric::Loss));
+        let config = LossConfig { loss, reduction: Reduction::SumOverBatchSize };
+        for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
+            validate(&wgsl::loss(&Objective { loss: config, metrics: metrics.clone() }, head, true));
+            validate(&wgsl::loss(&Objective { loss: config, metrics: vec![] }, head, false));
+        }
+    }
+}
+
+#[test]
+fn every_rule() {
+    let rules = [
+        json!({"class_name": "SGD", "config": {}}),
+        json!({"class_name": "SGD", "config": {"momentum": 0.9, "weight_decay": 0.1}}),
+        json!({"class_name": "SGD", "config": {"momentum": 0.9, "nesterov": true, "clipvalue": 0.5}}),
+        json!({"class_name": "Adam", "config": {"weight_decay": 0.01}}),
+        json!({"class_name": "Adam", "config": {"amsgrad": true, "clipvalue": 0.5, "weight_decay": 0.01}}),
+        json!({"class_name": "Adam", "config": {"clipnorm": 1.0}}),
+        json!({"class_name": "SGD", "config": {"global_clipnorm": 1.0}}),
+    ];
+    for rule in rules {
+        let rule = OptimizerConfig::parse(&rule).unwrap();
+        assert!(rule.parameters(3, 0.1).len() <= MAX_PARAMETERS);
+        let variant = WeightVariant { kernel: true, bias: true, gather: true, accumulate: false };
+        validate(&wgsl::weight_gradient(variant, Some(&rule)));
+        validate(&wgsl::apply(&rule, 3));
+    }
+    let variant = WeightVariant { kernel: true, bias: false, gather: false, accumulate: true };
+    validate(&wgsl::weight_gradient(variant, None));
+}
+
+#[test]
+fn a_lost_device_leaves_the_last_good_weights() {
+    let gpu = match Gpu::open(0) {
+        Ok(gpu) => gpu,
+        Err(error) if std::env::var("IRONHORN_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("{error}"),
+        Err(error) => return eprintln!("skipped: {error}"),
+    };
+    let model = Sequential::new(&[2], 1).dense(3, "tanh").unwrap().dense(1, "linear").unwrap().build().unwrap();
+    model.compile_with("adam", 0.01, "mse", &[]).unwrap();
+    let begin = |device| -> Result<Fit> {
+        let x = Array::new((0..16).map(|i| i as f32 / 16.0).collect(), &[8, 2])?;
+        let y = Array::new(vec![1.0f32; 8], &[8, 1])?;
+        let mut fit =
+            Fit::on(&model, vec![x], y, None, Schedule { batch: 4, steps: None, shuffle: false }, Some(device))?;
+        fit.begin_epoch();
+        Ok(fit)
+    };
+    let weights = || -> Vec<Vec<f32>> { model.plan().variables.iter().map(|v| v.values().unwrap()).collect() };
+    let run = |fit: &mut Fit| fit.run(Some(1), Duration::from_secs(60));
+    let start = weights();
+    let mut fit = begin(Device::Gpu(0)).unwrap();
+    run(&mut fit).unwrap();
+    let good = weights();
+    assert_ne!(good, start);
+    gpu.lose();
+    assert!(matches!(run(&mut fit), Err(Error::Device(_))));
+    drop(fit);
+    assert_eq!(weights(), good);
+    // The CPU goes on from there, and so does the device when it is opened anew.
+    run(&mut begin(Device::Cpu).unwrap()).unwrap();
+    let later = weights();
+    assert_ne!(later, good);
+    run(&mut begin(Device::Gpu(0)).unwrap()).unwrap();
+    assert_ne!(weights(), later);
+}

@@ -1,0 +1,161 @@
+//! Variables and slots between the store and the device; and numbers from the device.
+
+use super::device::Gpu;
+use super::dispatch::Place;
+use super::memory::{Memory, staging};
+use crate::error::{Error, Result};
+use crate::optimizers::OptimizerState;
+use crate::params::{Exclusive, Snapshot};
+use crate::plan::Plan;
+use std::sync::mpsc::{TryRecvError, channel};
+
+/// Submits `encoder` and reads the first `numbers` of `from`, which it fills, when all is done.
+pub fn read_back(
+    gpu: &Gpu,
+    encoder: wgpu::CommandEncoder,
+    dispatches: u64,
+    from: &wgpu::Buffer,
+    numbers: usize,
+    mut take: impl FnMut(&[f32]),
+) -> Result<()> {
+    gpu.submit(encoder.finish(), dispatches);
+    if numbers == 0 {
+        return gpu.wait();
+    }
+    let slice = from.slice(..numbers as u64 * 4);
+    let (send, receive) = channel();
+    slice.map_async(wgpu::MapMode::Read, move |outcome| {
+        let _ = send.send(outcome);
+    });
+    let failed =
+        |why: String| Error::Device(format!("{}: reading back failed: {why}; use the device \"cpu\"", gpu.name()));
+    loop {
+        gpu.wait()?;
+        match receive.try_recv() {
+            Ok(outcome) => break outcome.map_err(|e| failed(e.to_string()))?,
+            Err(TryRecvError::Disconnected) => return Err(failed("the device gave it up".into())),
+            // Another thread waited for the device too, and is just about to call back.
+            Err(TryRecvError::Empty) => std::thread::yield_now(),
+        }
+    }
+    let view = slice.get_mapped_range().map_err(|e| failed(e.to_string()))?;
+    take(bytemuck::cast_slice(&view));
+    drop(view);
+    from.unmap();
+    Ok(())
+}
+
+/// What of the store is on the device.
+#[derive(Default)]
+pub struct Mirror {
+    /// The version of each variable that was last the same here and there.
+    variables: Vec<Option<u64>>,
+    /// The version of the optimizer's slots.
+    slots: Option<u64>,
+    /// The snapshot that the variables are.
+    snapshot: u64,
+    /// Whether the device is ahead.
+    pub ahead: bool,
+    staging: Option<wgpu::Buffer>,
+}
+
+impl Mirror {
+    /// Nothing on the device is to be relied on.
+    pub fn forget(&mut self) {
+        *self = Mirror::default();
+    }
+
+    /// Brings the device up to date with the store.
+    pub fn upload(&mut self, gpu: &Gpu, plan: &Plan, memory: &Memory, optimizer: &OptimizerState) -> Result<()> {
+        self.variables.resize(plan.variables.len(), None);
+        for (v, variable) in plan.variables.iter().enumerate() {
+            // The version first: what is written in between is seen the next time.
+            let version = variable.version();
+            if self.variables[v] != Some(version) {
+                let values = variable.values()?;
+                if let Some(buffer) = memory.get(Place::Variable(v)) {
+                    gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&values));
+                }
+                self.variables[v] = Some(version);
+            }
+        }
+        if self.slots == Some(optimizer.version()) {
+            return Ok(());
+        }
+        for (v, variable) in plan.variables.iter().enumerate() {
+            let layout = variable.layout();
+            for (i, slot) in optimizer.slots(variable.id()).iter().enumerate() {
+                if let Some(buffer) = memory.get(Place::Slots(v)) {
+                    let mut values = vec![0.0; layout.len()];
+                    layout.unpack(slot, &mut values);
+                    gpu.queue.write_buffer(buffer, (i * layout.len() * 4) as u64, bytemuck::cast_slice(&values));
+                }
+            }
+        }
+        self.slots = Some(optimizer.version());
+        Ok(())
+    }
+
+    /// Brings the device to a snapshot.
+    pub fn upload_snapshot(&mut self, gpu: &Gpu, plan: &Plan, memory: &Memory, snapshot: &Snapshot) {
+        if self.snapshot == snapshot.id() {
+            return;
+        }
+        for (v, variable) in plan.variables.iter().enumerate() {
+            if let Some(buffer) = memory.get(Place::Variable(v)) {
+                let values = snapshot.values(v, variable.layout());
+                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&values));
+            }
+        }
+        self.snapshot = snapshot.id();
+    }
+
+    /// Brings the store up to date with the device. A variable that somebody assigned meanwhile keeps what it was given, as if
+    /// that had been after the last step.
+    pub fn download(&mut self, gpu: &Gpu, plan: &Plan, memory: &Memory, optimizer: &mut OptimizerState) -> Result<()> {
+        if !self.ahead {
+            return Ok(());
+        }
+        let slots = optimizer.config().slots();
+        let trained: Vec<usize> = (0..plan.variables.len()).filter(|&v| plan.trained[v]).collect();
+        let size = |v: usize| plan.variables[v].layout().len();
+        let total: usize = trained.iter().map(|&v| size(v) * (1 + slots)).sum();
+        let staging = self.staging.get_or_insert_with(|| staging(gpu, total));
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut at = 0;
+        for &v in &trained {
+            for (place, numbers) in [(Place::Variable(v), size(v)), (Place::Slots(v), size(v) * slots)] {
+                if let Some(buffer) = memory.get(place).filter(|_| numbers > 0) {
+                    encoder.copy_buffer_to_buffer(buffer, 0, staging, at as u64 * 4, numbers as u64 * 4);
+                }
+                at += numbers;
+            }
+        }
+        let versions = &mut self.variables;
+        read_back(gpu, encoder, 0, staging, total, |numbers| {
+            let mut rest = numbers;
+            let mut take = |count: usize| {
+                let (part, after) = rest.split_at(count);
+                rest = after;
+                part
+            };
+            let mut locks = Exclusive::lock(&plan.variables);
+            let mut lines = locks.lines();
+            for &v in &trained {
+                let (variable, layout) = (&plan.variables[v], plan.variables[v].layout());
+                let values = take(layout.len());
+                if versions[v] == Some(variable.version()) {
+                    layout.pack(values, lines[v]);
+                    variable.touch();
+                    versions[v] = Some(variable.version());
+                }
+                for slot in optimizer.slots_mut(variable.id()) {
+                    layout.pack(take(layout.len()), slot);
+                }
+            }
+        })?;
+        self.slots = Some(optimizer.version());
+        self.ahead = false;
+        Ok(())
+    }
+}
