@@ -16,6 +16,7 @@ pub mod params;
 pub mod plan;
 pub mod real;
 pub mod rng;
+pub mod sequential;
 pub mod spec;
 #[cfg(feature = "gpu")]
 pub mod symbol;
@@ -26,4 +27,5 @@ mod python;
 
 pub use data::Array;
 pub use error::{Error, Result};
-pub use model::{Model, Sequential};
+pub use model::Model;
+pub use sequential::Sequential;

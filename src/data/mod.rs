@@ -4,139 +4,16 @@
 //! ever formed over it: elements are read one by one, converted to `f32` and put into private memory, and what
 //! depends on their values (class ids, finiteness) is checked there.
 
+mod dtype;
+
+pub use dtype::{DType, Element};
+
 use crate::backend::cpu::gemm::Panels;
 use crate::backend::cpu::simd::PANEL;
 use crate::error::{Error, Result};
-use half::f16;
+use dtype::with_element;
 use std::any::Any;
 use std::sync::Arc;
-
-/// The type of an array's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
-#[strum(serialize_all = "lowercase")]
-#[allow(missing_docs, reason = "NumPy's names say it")]
-pub enum DType {
-    Bool,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    UInt8,
-    UInt16,
-    UInt32,
-    UInt64,
-    Float16,
-    Float32,
-    Float64,
-}
-
-impl DType {
-    /// Bytes in one element.
-    pub fn size(self) -> usize {
-        match self {
-            DType::Bool | DType::Int8 | DType::UInt8 => 1,
-            DType::Int16 | DType::UInt16 | DType::Float16 => 2,
-            DType::Int32 | DType::UInt32 | DType::Float32 => 4,
-            DType::Int64 | DType::UInt64 | DType::Float64 => 8,
-        }
-    }
-
-    /// Whether elements can be class ids.
-    pub fn is_integer(self) -> bool {
-        !matches!(self, DType::Float16 | DType::Float32 | DType::Float64)
-    }
-}
-
-/// An element that can be read from anywhere and becomes a number.
-pub trait Element: Copy + Send + Sync + 'static {
-    /// Its type's name.
-    const DTYPE: DType;
-    /// The nearest `f32`.
-    fn to_f32(self) -> f32;
-    /// The value in double precision, exact for every integer up to 2⁵³.
-    fn to_f64(self) -> f64;
-}
-
-macro_rules! element {
-    ($($type:ty: $name:ident),*) => {$(
-        impl Element for $type {
-            const DTYPE: DType = DType::$name;
-            #[inline(always)]
-            fn to_f32(self) -> f32 {
-                self as f32
-            }
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                self as f64
-            }
-        }
-    )*};
-}
-element!(i8: Int8, i16: Int16, i32: Int32, i64: Int64, u8: UInt8, u16: UInt16, u32: UInt32, u64: UInt64, f32: Float32, f64: Float64);
-
-impl Element for f16 {
-    const DTYPE: DType = DType::Float16;
-    #[inline(always)]
-    fn to_f32(self) -> f32 {
-        f16::to_f32(self)
-    }
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        f16::to_f64(self)
-    }
-}
-
-/// Runs `$body` with `$type` as the element type of a dtype. A NumPy bool is read as a byte: any byte is then valid.
-macro_rules! with_element {
-    ($dtype:expr, $type:ident => $body:expr) => {
-        match $dtype {
-            DType::Bool | DType::UInt8 => {
-                type $type = u8;
-                $body
-            }
-            DType::Int8 => {
-                type $type = i8;
-                $body
-            }
-            DType::Int16 => {
-                type $type = i16;
-                $body
-            }
-            DType::Int32 => {
-                type $type = i32;
-                $body
-            }
-            DType::Int64 => {
-                type $type = i64;
-                $body
-            }
-            DType::UInt16 => {
-                type $type = u16;
-                $body
-            }
-            DType::UInt32 => {
-                type $type = u32;
-                $body
-            }
-            DType::UInt64 => {
-                type $type = u64;
-                $body
-            }
-            DType::Float16 => {
-                type $type = f16;
-                $body
-            }
-            DType::Float32 => {
-                type $type = f32;
-                $body
-            }
-            DType::Float64 => {
-                type $type = f64;
-                $body
-            }
-        }
-    };
-}
 
 /// A borrowed array; its first axis counts samples.
 #[derive(Clone)]
@@ -414,62 +291,4 @@ pub fn check_finite(array: &Array, place: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::params::{Layout, Line};
-
-    fn gathered(array: &Array, columns: usize) -> Vec<f32> {
-        let per_sample = array.row_len() / columns;
-        let layout = Layout { rows: array.rows() * per_sample, columns };
-        let mut lines = vec![Line([0.0; PANEL]); layout.lines()];
-        let into = Panels { start: lines.as_mut_ptr().cast(), stride: layout.rows * PANEL };
-        let samples: Vec<u32> = (0..array.rows() as u32).collect();
-        // SAFETY: `lines` has room for every row.
-        unsafe { array.gather(&samples, into, 0, columns) };
-        let mut values = vec![0.0; layout.len()];
-        layout.unpack(&lines, &mut values);
-        values
-    }
-
-    #[test]
-    fn every_dtype_arrives_as_f32() {
-        macro_rules! check {
-            ($($type:ty),*) => {$(
-                let values: Vec<$type> = (0..46).map(|i| i as $type).collect();
-                let expected: Vec<f32> = (0..46).map(|i| i as f32).collect();
-                assert_eq!(gathered(&Array::new(values, &[2, 23]).unwrap(), 23), expected);
-            )*};
-        }
-        check!(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64);
-        let halves: Vec<f16> = (0..46).map(|i| f16::from_f32(i as f32)).collect();
-        assert_eq!(gathered(&Array::new(halves, &[2, 23]).unwrap(), 23)[45], 45.0);
-    }
-
-    #[test]
-    fn strided_samples_are_read_in_c_order() {
-        let values: Arc<Vec<f32>> = Arc::new((0..24).map(|i| i as f32).collect());
-        // The transpose of a 4 × 3 × 2 array: shape (2, 3, 4).
-        // SAFETY: the strides stay within the 24 elements.
-        let array =
-            unsafe { Array::borrow(values.as_ptr().cast(), DType::Float32, &[2, 3, 4], &[4, 8, 24], values.clone()) };
-        let expected: Vec<f32> =
-            (0..2).flat_map(|a| (0..3).flat_map(move |b| (0..4).map(move |c| (c * 6 + b * 2 + a) as f32))).collect();
-        assert_eq!(gathered(&array, 12), expected);
-        assert_eq!(gathered(&array, 4), expected);
-    }
-
-    #[test]
-    fn class_ids_out_of_range_are_named() {
-        let y = Array::new(vec![0_i64, 9, 10], &[3]).unwrap();
-        let text = check_class_ids(&y, 10, None).unwrap_err().to_string();
-        assert_eq!(text, "y: expected class ids in [0, 10), received 10 in row 2");
-        assert!(check_class_ids(&y, 10, Some(10)).is_ok());
-        assert!(check_class_ids(&Array::new(vec![0.5_f32], &[1]).unwrap(), 2, None).is_err());
-    }
-
-    #[test]
-    fn nan_is_named() {
-        let y = Array::new(vec![0.0_f32, f32::NAN], &[2]).unwrap();
-        assert_eq!(check_finite(&y, "y").unwrap_err().to_string(), "y: expected finite numbers, received NaN in row 1");
-    }
-}
+mod tests;
