@@ -32,6 +32,9 @@ pub fn scratch_floats(columns: usize) -> usize {
 }
 
 /// Reads `count` rows from `row` on into one register a column; lanes beyond are zero.
+///
+/// # Safety
+/// The matrix must hold the rows and as many columns as `out`; nobody may write them meanwhile.
 #[inline(always)]
 unsafe fn load_columns<V: Vector>(from: Panels, row: usize, count: usize, out: &mut [V]) {
     for (column, register) in out.iter_mut().enumerate() {
@@ -46,6 +49,9 @@ unsafe fn load_columns<V: Vector>(from: Panels, row: usize, count: usize, out: &
 }
 
 /// The reverse of [`load_columns`].
+///
+/// # Safety
+/// The matrix must hold the rows and as many columns as there are registers; they must be this worker's alone.
 #[inline(always)]
 unsafe fn store_columns<V: Vector>(registers: &[V], into: Panels, row: usize, count: usize, accumulate: bool) {
     for (column, register) in registers.iter().enumerate() {
@@ -63,6 +69,9 @@ unsafe fn store_columns<V: Vector>(registers: &[V], into: Panels, row: usize, co
 }
 
 /// One register from `count` consecutive floats; lanes beyond are zero.
+///
+/// # Safety
+/// `from` must be readable for `count` floats.
 #[inline(always)]
 unsafe fn load_some<V: Vector>(from: *const f32, count: usize) -> V {
     let mut lanes = [0.0_f32; PANEL];
@@ -75,6 +84,9 @@ unsafe fn load_some<V: Vector>(from: *const f32, count: usize) -> V {
 }
 
 /// `count` consecutive floats from one register.
+///
+/// # Safety
+/// `into` must be writable for `count` floats.
 #[inline(always)]
 unsafe fn store_some<V: Vector>(register: V, into: *mut f32, count: usize) {
     let mut lanes = [0.0_f32; PANEL];
