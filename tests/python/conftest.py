@@ -1,6 +1,6 @@
 """What several test files share: small data, a small compiled model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,13 @@ def fresh_names_and_seed() -> None:
     """Names and seeds of a test do not depend on the tests before it."""
     ironhorn.utils.clear_session()
     ironhorn.utils.set_random_seed(7)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int | None], None]]:
+    """Sets the number of threads for one test."""
+    yield ironhorn.config.set_num_threads
+    ironhorn.config.set_num_threads(None)
 
 
 @pytest.fixture

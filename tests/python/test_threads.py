@@ -16,13 +16,6 @@ X = RNG.normal(size=(400, 64)).astype(np.float32)
 Y = RNG.integers(0, 10, 400)
 
 
-@pytest.fixture
-def threads():
-    """Sets the number of threads for one test."""
-    yield ironhorn.config.set_num_threads
-    ironhorn.config.set_num_threads(None)
-
-
 def net(width=256, rate=0.0, seed=1):
     """Large enough for several threads to take part."""
     ironhorn.utils.set_random_seed(seed)

@@ -202,7 +202,7 @@ pub unsafe fn product<V: Vector>(
     }
 }
 
-/// C = (C +) Aᵀ · B: rows `columns` (columns of A) and up to `TILE_PANELS` panels of B from `panel` on; `depth` rows.
+/// C = Aᵀ · B: rows `columns` (columns of A) and up to `TILE_PANELS` panels of B from `panel` on; `depth` rows.
 /// C's first row is that of `columns.start`, its first panel that of `panel`.
 ///
 /// # Safety
@@ -216,12 +216,11 @@ pub unsafe fn product_transposed<V: Vector>(
     a: Panels,
     b: Panels,
     c: Panels,
-    accumulate: bool,
 ) {
     let mut from = 0;
     loop {
         let terms = (depth - from).min(DEPTH_BLOCK);
-        let start = if from > 0 || accumulate { Start::Accumulate } else { Start::Zero };
+        let start = if from > 0 { Start::Accumulate } else { Start::Zero };
         let mut column = columns.start;
         while column < columns.end {
             let down = (columns.end - column).min(PANEL - column % PANEL).min(V::TILE_ROWS);

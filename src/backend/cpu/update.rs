@@ -65,7 +65,7 @@ impl Task for UnitGradient<'_> {
             // SAFETY: the scratch has room for the unit; X and dY hold `depth` rows.
             unsafe {
                 let c = Panels { start: self.scratch.add(done * stride), stride };
-                gemm::product_transposed::<V>(rows.clone(), panel + done, now, self.depth, self.x, self.dy, c, false);
+                gemm::product_transposed::<V>(rows.clone(), panel + done, now, self.depth, self.x, self.dy, c);
             }
             done += now;
         }
