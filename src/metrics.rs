@@ -129,6 +129,24 @@ impl Metric {
         }
     }
 
+    /// SHIM
+    pub fn is_row_mean(&self) -> bool {
+        true
+    }
+    /// SHIM
+    pub fn state_len(&self, _columns: usize) -> usize {
+        2
+    }
+    /// SHIM
+    pub fn add(&self, state: &mut [f64], target: Target<f64>, p: &[f64], weight: f64) {
+        state[0] += self.row(target, p) * weight;
+        state[1] += weight;
+    }
+    /// SHIM
+    pub fn result(&self, state: &[f64]) -> f64 {
+        if state[1] > 0.0 { state[0] / state[1] } else { 0.0 }
+    }
+
     /// WGSL of a function `name(row, from_row)` for one row of a shader, which has the text of [`Metric::common_wgsl`].
     #[cfg(feature = "gpu")]
     pub fn wgsl(&self, name: &str) -> String {

@@ -9,14 +9,15 @@ use super::ops::{Context, Step};
 use super::pace::{Choice, Pace};
 use super::pool::{self, Worker};
 use super::program::{Op, Program};
-use super::simd::{Level, PANEL};
+use super::simd::Level;
 use super::threads::num_threads;
-use crate::backend::{Backend, Executor, Objective, Purpose, Steps, Totals};
+use super::update_ops::Course;
+use crate::backend::{Backend, Executor, Purpose, Steps, Totals};
 use crate::data::Feed;
 use crate::error::{Error, Result};
 use crate::optimizers::{OptimizerConfig, OptimizerState};
 use crate::params::{Exclusive, Snapshot};
-use crate::plan::Plan;
+use crate::plan::{Plan, TensorId};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,13 +93,6 @@ impl CpuExecutor {
         self.feed.clone().ok_or_else(|| Error::State("no data set is bound".into()))
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        match &self.purpose {
-            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
-            Purpose::Predict => None,
-        }
-    }
-
     /// Schedules training for the optimizer's options and makes room for it.
     fn schedule(&mut self, optimizer: &OptimizerState) -> Result<()> {
         if self.scheduled.as_ref() != Some(optimizer.config()) {
@@ -139,30 +133,13 @@ impl CpuExecutor {
             program: &self.program,
             memory,
             feed,
-            objective: self.objective(),
+            objectives: self.purpose.objectives(),
+            training: self.purpose.is_training(),
             variables,
             slots: &[],
             optimizer: None,
-            learning_rate: 0.0,
             refused,
         }
-    }
-}
-
-/// Adds a batch's losses and metrics to `totals`, row by row.
-fn tally(context: &Context, samples: usize, totals: &mut Totals) {
-    let rows = samples * context.plan.tensors[context.program.loss_input].rows();
-    let sum = |start: *const f32| -> f64 {
-        // SAFETY: every row's value was written before the barrier that precedes this.
-        (0..rows).map(|r| f64::from(unsafe { *start.add(r) })).sum()
-    };
-    let loss = sum(context.memory.losses) * context.loss_scale(samples);
-    totals.loss += loss * samples as f64;
-    totals.samples += samples as f64;
-    for (i, metric) in totals.metrics.iter_mut().enumerate() {
-        // SAFETY: each metric has `metric_stride` floats.
-        metric.0 += sum(unsafe { context.memory.metric_values.add(i * context.memory.metric_stride) });
-        metric.1 += rows as f64;
     }
 }
 
@@ -200,10 +177,10 @@ impl Executor for CpuExecutor {
             let mut locks = Exclusive::lock(&self.plan.variables);
             let variables = locks.pointers();
             let slots = optimizer.slot_pointers(&self.plan);
+            let course = Course::of(optimizer, &self.plan);
             let context = Context {
                 slots: &slots,
-                optimizer: Some(optimizer.config()),
-                learning_rate: optimizer.learning_rate(),
+                optimizer: Some(&course),
                 ..self.context(&feed, &self.memory[0], &variables, &refused)
             };
             pool::region(choice.threads, |worker| self.train(&context, worker, steps, first, &control))
@@ -229,7 +206,9 @@ impl Executor for CpuExecutor {
         self.ensure_memories(threads)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let variables = Shared(&variables);
-        let results: Vec<Mutex<Totals>> = (0..count).map(|_| Mutex::new(Totals::new(totals.metrics.len()))).collect();
+        let mut empty = totals.clone();
+        empty.clear();
+        let results: Vec<Mutex<Totals>> = (0..count).map(|_| Mutex::new(empty.clone())).collect();
         let next = AtomicUsize::new(0);
         let this = &*self;
         pool::region(threads, |worker| {
@@ -242,7 +221,7 @@ impl Executor for CpuExecutor {
                 let from = (steps.from + index) * steps.batch;
                 let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
                 this.run_alone(&context, &Step { rows, next: &[], number: 0 });
-                tally(&context, rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
+                context.tally(rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
             }
         })?;
         if let row @ 0.. = refused.into_inner() {
@@ -255,7 +234,7 @@ impl Executor for CpuExecutor {
         Ok(done)
     }
 
-    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [&mut [f32]]) -> Result<()> {
         let feed = self.feed()?;
         let blocks = rows.len().div_ceil(self.batch);
         let serial = self.program.work * rows.len() as f64 <= SERIAL_WORK;
@@ -263,26 +242,32 @@ impl Executor for CpuExecutor {
         self.ensure_memories(threads)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let variables = Shared(&variables);
-        let output = self.plan.outputs[0];
-        let (per_sample, columns) = (self.plan.tensors[output].rows(), self.plan.tensors[output].columns());
-        let out = Shared(&Mutex::new(out.chunks_mut(self.batch * per_sample * columns).enumerate()));
+        let outputs: Vec<(TensorId, usize)> =
+            self.plan.outputs.iter().map(|&t| (t, self.plan.tensors[t].columns())).collect();
+        // For each output its blocks; a worker takes the next one of each.
+        let parts = out.iter_mut().zip(&self.plan.outputs);
+        let parts: Vec<_> = parts
+            .map(|(out, &t)| out.chunks_mut((self.batch * self.plan.tensors[t].shape.iter().product::<usize>()).max(1)))
+            .collect();
+        let parts = Shared(&Mutex::new((0_usize, parts)));
         let this = &*self;
         pool::region(threads, |worker| {
             let context = this.context(&feed, &this.memory[worker.index], variables.get(), &refused);
             loop {
-                let block = out.get().lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((index, out)) = block else { break };
+                let (index, mut out) = {
+                    let mut parts = parts.get().lock().unwrap_or_else(PoisonError::into_inner);
+                    let index = parts.0;
+                    parts.0 += 1;
+                    (index, parts.1.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
+                };
+                if index >= blocks {
+                    break;
+                }
                 let from = (rows.start + index * this.batch) as u32;
                 let order: Vec<u32> = (from..(from + this.batch as u32).min(rows.end as u32)).collect();
                 this.run_alone(&context, &Step { rows: &order, next: &[], number: 0 });
-                let values = context.memory.values[output];
-                for (row, line) in out.chunks_exact_mut(columns).enumerate() {
-                    for (panel, part) in line.chunks_mut(PANEL).enumerate() {
-                        // SAFETY: the output has room for every row of a block, and this worker computed it.
-                        unsafe {
-                            std::ptr::copy_nonoverlapping(values.at(panel, row), part.as_mut_ptr(), part.len());
-                        }
-                    }
+                for ((tensor, columns), out) in outputs.iter().zip(&mut out) {
+                    context.copy_out(*tensor, *columns, out);
                 }
             }
         })
@@ -327,7 +312,7 @@ impl CpuExecutor {
                     }
                     if worker.index == 0 {
                         let mut totals = control.totals.lock().unwrap_or_else(PoisonError::into_inner);
-                        tally(context, rows.len(), &mut totals);
+                        context.tally(rows.len(), &mut totals);
                         let wanted = self.plan.variables.iter().any(|v| v.is_wanted());
                         if wanted || Instant::now() >= steps.deadline {
                             control.stop.store(true, Ordering::Relaxed);

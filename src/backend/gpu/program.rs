@@ -59,7 +59,7 @@ impl Program {
         let (nodes, roots) = nodes(plan, last, output, training);
         let direct = (0..plan.tensors.len())
             .map(|t| {
-                let products = |s: &Stage| s.input != t || matches!(s.kind, Kind::Dense { .. });
+                let products = |s: &Stage| s.input() != t || matches!(s.kind, Kind::Dense { .. });
                 plan.tensors[t].source.is_some() && t != output && plan.stages[..last].iter().all(products)
             })
             .collect();
@@ -155,7 +155,7 @@ impl Maker<'_> {
     fn forward_node(&mut self, node: &Node) {
         match node {
             Node::Dense { stage, kernel, bias, tail } => {
-                let (input, layer) = (self.plan.stages[*stage].input, &self.plan.stages[*stage].layer);
+                let (input, layer) = (self.plan.stages[*stage].input(), &self.plan.stages[*stage].layer);
                 let (rows, columns) = self.size(tail.input);
                 let shape = Shape { depth: self.size(input).1, ..self.shape(tail.input) }.with(tail);
                 let shader = wgsl::dense(tail.variant(self.training), bias.is_some(), self.direct[input]);
@@ -176,8 +176,8 @@ impl Maker<'_> {
             }
             Node::Rows { stage, activation } => {
                 let (s, shader) = (&self.plan.stages[*stage], wgsl::rows_forward(activation));
-                let shape = Shape { depth: self.size(s.input).1, ..self.shape(s.output) };
-                let places = vec![self.value(s.input), self.value(s.output)];
+                let shape = Shape { depth: self.size(s.input()).1, ..self.shape(s.output) };
+                let places = vec![self.value(s.input()), self.value(s.output)];
                 self.push(&s.layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
             }
         }
