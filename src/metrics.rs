@@ -130,6 +130,10 @@ impl Metric {
     }
 
     /// SHIM
+    pub fn has_wgsl(&self) -> bool {
+        true
+    }
+    /// SHIM
     pub fn is_row_mean(&self) -> bool {
         true
     }

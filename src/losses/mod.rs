@@ -100,6 +100,11 @@ impl Loss {
         Self::VARIANTS.to_vec()
     }
 
+    /// SHIM
+    pub fn has_wgsl(&self) -> bool {
+        true
+    }
+
     /// The target it wants.
     pub fn target_kind(&self) -> TargetKind {
         match self {

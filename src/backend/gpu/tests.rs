@@ -4,9 +4,10 @@ use super::device::Gpu;
 use super::pipelines::storage_bindings;
 use super::wgsl::{self, TailVariant, WeightVariant};
 use crate::activations::Activation;
-use crate::backend::{Device, Objective};
+use crate::backend::{Device, Measure, Objective};
 use crate::losses::{Head, Loss, LossConfig, Reduction, TargetKind};
 use crate::metrics::Metric;
+use crate::model::Samples;
 use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig};
 use crate::train::{Fit, Schedule};
 use crate::{Array, Error, Result, Sequential};
@@ -106,8 +107,8 @@ fn every_loss_and_metric() {
         metrics.extend(losses().into_iter().filter(|l| l.target_kind() == loss.target_kind()).map(Metric::Loss));
         let config = LossConfig { loss, reduction: Reduction::SumOverBatchSize };
         for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
-            validate(&wgsl::loss(&Objective { loss: config, metrics: metrics.clone() }, head, true));
-            validate(&wgsl::loss(&Objective { loss: config, metrics: vec![] }, head, false));
+            validate(&wgsl::loss(&objective(&config, &metrics), head, true));
+            validate(&wgsl::loss(&objective(&config, &[]), head, false));
         }
     }
 }
@@ -147,7 +148,7 @@ fn a_lost_device_leaves_the_last_good_weights() {
         let x = Array::new((0..16).map(|i| i as f32 / 16.0).collect(), &[8, 2])?;
         let y = Array::new(vec![1.0f32; 8], &[8, 1])?;
         let mut fit =
-            Fit::on(&model, vec![x], y, None, Schedule { batch: 4, steps: None, shuffle: false }, Some(device))?;
+            Fit::new(&model, Samples::of(x, y), Schedule { batch: 4, steps: None, shuffle: false }, Some(device))?;
         fit.begin_epoch();
         Ok(fit)
     };
@@ -168,4 +169,9 @@ fn a_lost_device_leaves_the_last_good_weights() {
     assert_ne!(later, good);
     run(&mut begin(Device::Gpu(0)).unwrap()).unwrap();
     assert_ne!(weights(), later);
+}
+
+fn objective(loss: &LossConfig, metrics: &[Metric]) -> Objective {
+    let metrics = metrics.iter().map(|metric| Measure { metric: metric.clone(), weighted: false });
+    Objective { loss: Some(loss.clone()), weight: 1.0, metrics: metrics.collect() }
 }
