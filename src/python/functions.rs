@@ -173,7 +173,14 @@ pub fn names(kind: &str) -> PyResult<Vec<String>> {
         "constraints" => Constraint::names(),
         other => {
             let known = [
-                "layers", "activations", "losses", "metrics", "optimizers", "initializers", "regularizers", "constraints",
+                "layers",
+                "activations",
+                "losses",
+                "metrics",
+                "optimizers",
+                "initializers",
+                "regularizers",
+                "constraints",
             ];
             return Err(Error::unknown("kind", other, &known).into());
         }
