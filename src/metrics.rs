@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// A metric of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Metric {
     /// How many columns have y = (p > threshold), as a share.
     BinaryAccuracy {
@@ -31,7 +31,7 @@ pub enum Metric {
 }
 
 /// A metric as `compile` takes it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum MetricSpec {
     /// `"accuracy"` or `"acc"`: the accuracy that fits the shapes.
     AutoAccuracy,
@@ -125,7 +125,7 @@ impl Metric {
                 };
                 R::select(argmax(p).eq(class), R::one(), R::zero())
             }
-            Self::Loss(loss) => loss.plain(target, p, None),
+            Self::Loss(ref loss) => loss.plain(target, p, None),
         }
     }
 
@@ -203,8 +203,8 @@ impl MetricSpec {
     /// axis, a vector of classes.
     pub fn resolve(&self, output_columns: usize, target_columns: Option<usize>) -> Metric {
         let kind = CrossentropyKind::of(output_columns, target_columns);
-        match (*self, kind) {
-            (Self::Exact(metric), _) => metric,
+        match (self, kind) {
+            (Self::Exact(metric), _) => metric.clone(),
             (Self::AutoCrossentropy, _) => Metric::Loss(kind.loss()),
             (Self::AutoAccuracy, CrossentropyKind::Binary) => Metric::BinaryAccuracy { threshold: 0.5 },
             (Self::AutoAccuracy, CrossentropyKind::Sparse) => Metric::SparseCategoricalAccuracy,
@@ -217,7 +217,7 @@ impl MetricConfig {
     /// Reads what [`MetricSpec::parse`] reads, and keeps the name.
     pub fn parse(value: &Value, place: &str) -> Result<Self> {
         let spec = MetricSpec::parse(value, place)?;
-        let name = match (value, spec) {
+        let name = match (value, &spec) {
             (Value::String(name), _) => name.clone(),
             (_, MetricSpec::Exact(metric)) => {
                 let given = Spec::parse(value, place)?.text("name")?;
@@ -242,7 +242,7 @@ mod tests {
     fn accuracies() {
         // The docstrings of keras/src/metrics/accuracy_metrics.py: BinaryAccuracy 0.75, CategoricalAccuracy 0.5.
         let binary = Metric::BinaryAccuracy { threshold: 0.5 };
-        assert_eq!(dense(binary, &[1.0, 1.0, 0.0, 0.0], &[0.98, 1.0, 0.0, 0.6]), 0.75);
+        assert_eq!(dense(binary.clone(), &[1.0, 1.0, 0.0, 0.0], &[0.98, 1.0, 0.0, 0.6]), 0.75);
         // The threshold itself is a 0, and half a label matches nothing.
         assert_eq!(dense(binary, &[0.0, 0.0, 0.5, 0.5], &[0.5, 0.5, 0.5, 0.9]), 0.5);
         let rows = [([0.0, 0.0, 1.0], [0.1, 0.9, 0.8], 0.0), ([0.0, 1.0, 0.0], [0.05, 0.95, 0.0], 1.0)];
