@@ -201,7 +201,7 @@ impl Model {
     /// name or a class name with arguments. Which layers are trainable is read now.
     pub fn compile(&self, optimizer: SharedOptimizer, config: &Value) -> Result<()> {
         let loss = LossSpec::parse(config.get("loss").unwrap_or(&Value::Null), "loss")?;
-        if let LossSpec::Exact(exact) = loss
+        if let LossSpec::Exact(exact) = &loss
             && exact.reduction == Reduction::None
         {
             return Err(Error::invalid("loss: reduction", "one that makes a number", "None"));

@@ -145,7 +145,10 @@ impl Metric {
             },
         };
         spec.only(&[arguments, &["name", "dtype"]].concat())?;
-        spec.unavailable("axis", Some(&(-1).into()))?;
+        match &metric {
+            Self::Loss(loss) => loss.check_axis(spec)?,
+            _ => spec.unavailable("axis", Some(&(-1).into()))?,
+        }
         Ok(metric)
     }
 }

@@ -182,6 +182,7 @@ impl Metric {
     pub fn check(&self, columns: usize) -> Result<()> {
         match self {
             Self::Confusion(confusion) => confusion.check(columns),
+            Self::Loss(loss) => loss.check(columns),
             Self::SparseTopKCategoricalAccuracy { k, from_sorted_ids: true } if *k > columns => {
                 let expected = format!("k of at most {columns}, the number of predictions");
                 Err(Error::invalid("SparseTopKCategoricalAccuracy", expected, k.to_string()))
@@ -236,8 +237,8 @@ impl Metric {
             | Self::CategoricalAccuracy
             | Self::SparseCategoricalAccuracy
             | Self::Accuracy
-            | Self::RootMeanSquaredError
-            | Self::Loss(_) => true,
+            | Self::RootMeanSquaredError => true,
+            Self::Loss(loss) => loss.has_wgsl(),
             Self::TopKCategoricalAccuracy { .. }
             | Self::SparseTopKCategoricalAccuracy { .. }
             | Self::CosineSimilarity

@@ -241,7 +241,7 @@ impl Context<'_> {
 
     /// What the sum of the batch's weighted losses is multiplied by.
     pub fn loss_scale(&self, batch: usize) -> f64 {
-        let Some(LossConfig { loss, reduction }) = self.objective.map(|o| o.loss) else { return 1.0 };
+        let Some(LossConfig { loss, reduction }) = self.objective.map(|o| &o.loss) else { return 1.0 };
         let rows = batch * self.plan.tensors[self.program.loss_input].rows();
         let counts = |r: &usize| match (self.memory.target, loss.ignored_class()) {
             // SAFETY: every row's target was written before the barrier that precedes the loss.

@@ -113,7 +113,7 @@ impl Resident {
     }
 
     /// What the sum of a batch's weighted losses is multiplied by, as on the CPU.
-    pub fn loss_scale(&self, config: LossConfig, samples: &[u32]) -> f64 {
+    pub fn loss_scale(&self, config: &LossConfig, samples: &[u32]) -> f64 {
         let LossConfig { loss, reduction } = config;
         let counted = |sample: u32| -> usize {
             let rows = sample as usize * self.per_sample..(sample as usize + 1) * self.per_sample;

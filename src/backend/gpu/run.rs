@@ -94,7 +94,7 @@ impl Run<'_, '_> {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             for i in 0..count {
                 let places = self.places(steps.from + done + i);
-                let scale = resident.loss_scale(self.objective.loss, &steps.order[places.clone()]);
+                let scale = resident.loss_scale(&self.objective.loss, &steps.order[places.clone()]);
                 let number = self.optimizer.map_or(0, |o| o.iterations()) + (done + i) as u64;
                 let rule = self.optimizer.map(|o| o.config().parameters(number + 1, o.learning_rate()));
                 let words = step_record(places.start, places.len(), number, scale, i, &rule.unwrap_or_default());
