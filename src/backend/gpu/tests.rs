@@ -84,18 +84,7 @@ fn every_activation() {
 }
 
 fn losses() -> Vec<Loss> {
-    let (smooth, sharp) = (0.1, 0.0);
-    let mut all = vec![Loss::MeanSquaredError, Loss::MeanAbsoluteError];
-    for from_logits in [false, true] {
-        for label_smoothing in [sharp, smooth] {
-            all.push(Loss::BinaryCrossentropy { from_logits, label_smoothing });
-            all.push(Loss::CategoricalCrossentropy { from_logits, label_smoothing });
-        }
-        for ignore_class in [None, Some(-1)] {
-            all.push(Loss::SparseCategoricalCrossentropy { from_logits, ignore_class });
-        }
-    }
-    all
+    crate::losses::tests::samples().into_iter().filter(Loss::has_wgsl).collect()
 }
 
 #[test]
@@ -105,7 +94,7 @@ fn every_loss_and_metric() {
         let mut metrics = vec![Metric::Accuracy, Metric::BinaryAccuracy { threshold: 0.5 }];
         metrics.push(if class { Metric::SparseCategoricalAccuracy } else { Metric::CategoricalAccuracy });
         metrics.extend(losses().into_iter().filter(|l| l.target_kind() == loss.target_kind()).map(Metric::Loss));
-        let config = LossConfig { loss, reduction: Reduction::SumOverBatchSize };
+        let config = LossConfig { loss: loss.clone(), reduction: Reduction::SumOverBatchSize };
         for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
             validate(&wgsl::loss(&objective(&config, &metrics), head, true));
             validate(&wgsl::loss(&objective(&config, &[]), head, false));
