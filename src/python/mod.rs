@@ -5,6 +5,7 @@ mod error;
 mod functions;
 mod layer;
 mod model;
+mod optimizer;
 mod session;
 
 use pyo3::prelude::*;
@@ -21,7 +22,9 @@ mod _core {
     #[pymodule_export]
     use super::layer::{Layer, Variable};
     #[pymodule_export]
-    use super::model::{Model, Optimizer};
+    use super::model::Model;
+    #[pymodule_export]
+    use super::optimizer::{Optimizer, schedule_value};
     #[pymodule_export]
     use super::session::Session;
     use super::*;

@@ -11,7 +11,7 @@ use super::simd::{Level, PANEL};
 use crate::backend::Objective;
 use crate::data::{Feed, Target};
 use crate::losses::{LossConfig, Reduction};
-use crate::optimizers::OptimizerConfig;
+use crate::optimizers::{MAX_SLOTS, OptimizerConfig};
 use crate::params::panels;
 use crate::plan::{Kind, Plan, Stage};
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub struct Context<'a> {
     /// The start of each variable.
     pub variables: &'a [*mut f32],
     /// The slots of each variable.
-    pub slots: &'a [[*mut f32; 3]],
+    pub slots: &'a [[*mut f32; MAX_SLOTS]],
     pub optimizer: Option<&'a OptimizerConfig>,
     pub learning_rate: f64,
     /// The first row whose target was refused, or −1.

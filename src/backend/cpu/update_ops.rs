@@ -105,7 +105,7 @@ impl Context<'_> {
             }
         }
         let fused = Fused { context: self, variables, own, scratch, compute, worker, step };
-        optimizer.at_step(step.number + 1, self.learning_rate, fused);
+        optimizer.at_step(step.number + 1, self.learning_rate, true, fused);
     }
 
     /// The rule over a stored gradient.
@@ -141,7 +141,7 @@ impl Context<'_> {
         let scales = [scale(Some(variables.kernel)), scale(variables.bias)];
         let own = part(units(variables.layout), 1, worker);
         let stored = Stored { context: self, variables, own, scales };
-        optimizer.at_step(step.number + 1, self.learning_rate, stored);
+        optimizer.at_step(step.number + 1, self.learning_rate, true, stored);
     }
 
     /// What a variable's gradient is multiplied by to clip its norm, or the norm of all gradients.
