@@ -6,6 +6,7 @@ mod functions;
 mod layer;
 mod metric;
 mod model;
+mod optimizer;
 mod rules;
 mod session;
 
@@ -25,7 +26,9 @@ mod _core {
     #[pymodule_export]
     use super::metric::{metric_add, metric_result, metric_variables};
     #[pymodule_export]
-    use super::model::{Model, Optimizer};
+    use super::model::Model;
+    #[pymodule_export]
+    use super::optimizer::{Optimizer, schedule_value};
     #[pymodule_export]
     use super::rules::{compute_fans, constrain, regularizer_gradient, regularizer_value};
     #[pymodule_export]

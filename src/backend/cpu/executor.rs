@@ -148,6 +148,7 @@ impl CpuExecutor {
             training: self.purpose.is_training(),
             variables,
             slots: &[],
+            accumulators: &[],
             optimizer: None,
             refused,
         }
@@ -187,10 +188,12 @@ impl Executor for CpuExecutor {
         let outcome = {
             let mut locks = Exclusive::lock(&self.plan.variables);
             let variables = locks.pointers();
-            let slots = optimizer.slot_pointers(&self.plan);
+            let (slots, accumulators) =
+                (optimizer.slot_pointers(&self.plan), optimizer.accumulator_pointers(&self.plan));
             let course = Course::of(optimizer, &self.plan);
             let context = Context {
                 slots: &slots,
+                accumulators: &accumulators,
                 optimizer: Some(&course),
                 ..self.context(&feed, &self.memory[0], &variables, &refused)
             };

@@ -27,3 +27,4 @@ mod tests;
 
 pub use executor::CpuBackend;
 pub use threads::{num_threads, set_num_threads};
+pub(crate) use update::apply_to_slices;
