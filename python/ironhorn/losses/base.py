@@ -49,8 +49,8 @@ def by_row(
     expected = y_pred.shape[:-1] if sparse else y_pred.shape
     if y_pred.ndim == 0 or y_true.shape != expected:
         raise ValueError(
-            f"{form['class_name']}: `y_true` must have shape {expected} for `y_pred` of shape {y_pred.shape}. "
-            f"Received: y_true of shape {y_true.shape}"
+            f"{form['class_name']}: for `y_pred` of shape {y_pred.shape}, `y_true` must have "
+            f"{f'shape {expected}' if sparse else 'the same shape'}. Received: y_true of shape {y_true.shape}"
         )
     width = y_pred.shape[-1]
     rows = np.ascontiguousarray(y_pred.reshape(-1, width))
