@@ -225,3 +225,49 @@ def test_symbols_show_what_they_are():
     # An operation that stands twice is computed once.
     form = losses.resolve(lambda t, p: ops.exp(p - t) + ops.exp(p - t)).nodes
     assert [node["op"] for node in form] == ["y_true", "y_pred", "subtract", "exp", "add"]
+
+
+POSITIVE, CHANCES = np.abs(Y) + 0.1, RNG.dirichlet((1, 1, 1), (2, 5)).astype(np.float32)
+PARTS = [
+    ("mean_squared_error", {}, (Y, P)), ("mean_absolute_error", {}, (Y, P)), ("huber", {"delta": 0.4}, (Y, P)),
+    ("mean_absolute_percentage_error", {}, (Y, P)), ("mean_squared_logarithmic_error", {}, (POSITIVE, P)),
+    ("log_cosh", {}, (Y, P)), ("cosine_similarity", {}, (Y, P)), ("kl_divergence", {}, CHANCES),
+    ("poisson", {}, (POSITIVE, np.abs(P) + 0.1)), ("binary_crossentropy", {"label_smoothing": 0.1}, CHANCES),
+    ("binary_crossentropy", {"from_logits": True}, (CHANCES[0], P)), ("categorical_crossentropy", {}, CHANCES),
+    ("categorical_crossentropy", {"from_logits": True, "label_smoothing": 0.1}, (CHANCES[0], P)),
+    ("binary_focal_crossentropy", {"apply_class_balancing": True, "gamma": 1.5}, CHANCES),
+    ("binary_focal_crossentropy", {"from_logits": True, "alpha": 0.3}, (CHANCES[0], P)),
+    ("categorical_focal_crossentropy", {"label_smoothing": 0.1}, CHANCES),
+    ("categorical_focal_crossentropy", {"from_logits": True, "gamma": 1.5, "alpha": 0.3}, (CHANCES[0], P)),
+    ("hinge", {}, (np.sign(Y), P)), ("squared_hinge", {}, ((Y > 0).astype("f4"), P)),
+    ("categorical_hinge", {}, (np.eye(3, dtype="f4")[[0, 2, 1, 1, 0]], P)), ("dice", {"axis": -1}, CHANCES),
+    ("tversky", {"axis": -1, "alpha": 0.3, "beta": 0.9}, CHANCES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "arguments", "data"), PARTS)
+def test_losses_are_parts_of_others(name, arguments, data):
+    """The formulas in ``ops`` are those of the engine."""
+    y_true, y_pred = data
+    function = getattr(losses, name)
+    one = json.dumps(losses.serialize(losses.resolve(losses.LossFunctionWrapper(function, **arguments))))
+    other = losses.resolve(lambda t, p: 0.5 * function(t, p, **arguments) + 0.5 * ops.mean(p, axis=-1))
+    form = json.dumps(losses.serialize(other))
+    expected = (_core.loss_values(one, y_true, y_pred) + y_pred.mean(-1)) / 2
+    np.testing.assert_allclose(_core.loss_values(form, y_true, y_pred), expected, rtol=1e-5, atol=1e-6)
+    expected = (_core.loss_gradient(one, y_true, y_pred) + 1 / 3) / 2
+    np.testing.assert_allclose(_core.loss_gradient(form, y_true, y_pred), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_which_losses_are_parts_of_others():
+    tested = {name for name, _, _ in PARTS}
+    sparse = {"sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"}
+    assert tested | sparse == set(_core.names("losses"))
+    for function in (losses.sparse_categorical_crossentropy, losses.categorical_generalized_cross_entropy):
+        with pytest.raises(TypeError, match="no part of another loss"):
+            losses.resolve(lambda t, p, f=function: f(t, p))
+    both = losses.resolve(lambda t, p: losses.MeanSquaredError()(t, p) + 2 * losses.Hinge(reduction="mean")(t, p))
+    assert both.nodes[-1]["op"] == "add"
+    for part in (losses.MeanSquaredError("sum"), lambda t, p: losses.MeanSquaredError()(t, p, 2.0)):
+        with pytest.raises(TypeError, match="no weights, and no sum"):
+            losses.resolve(lambda t, p, part=part: part(t, p))

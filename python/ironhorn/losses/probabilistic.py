@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..ops.symbol import Symbol
 from .base import Array, EngineLoss, evaluate, integer_axis, smoothing
 
 
@@ -181,8 +182,10 @@ class SparseCategoricalCrossentropy(EngineLoss):
             return None
         return np.reshape(y_true != self.ignore_class, values.shape)
 
-    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Array:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses by row; 0 where the class is ignored."""
+        if isinstance(y_pred, Symbol):
+            return super().call(y_true, y_pred)
         if self.axis != -1:
             if y_true.ndim == y_pred.ndim:
                 y_true = np.moveaxis(y_true, self.axis, -1)
