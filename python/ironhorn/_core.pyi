@@ -45,6 +45,7 @@ __all__ = [
     "num_threads",
     "regularizer_gradient",
     "regularizer_value",
+    "schedule_value",
     "set_device",
     "set_num_threads",
     "set_random_seed",
@@ -60,6 +61,9 @@ class LoadError(ValueError): ...
 class Variable:
     """A float32 array of trained numbers that lives in the engine; models share it by reference."""
 
+    @property
+    def id(self) -> int:
+        """Unique in the process."""
     @property
     def name(self) -> str: ...
     @property
@@ -105,8 +109,34 @@ class Optimizer:
     @property
     def config(self) -> str: ...
     learning_rate: float
+    """Of the next step; setting it where there is a schedule is a ``TypeError``."""
+    def replace_learning_rate(self, rate: str) -> None:
+        """Puts a number or a schedule, as JSON, in its place."""
+    iterations: int
+    """Steps made, also those whose gradients are only summed up."""
     @property
-    def iterations(self) -> int: ...
+    def slot_names(self) -> list[str]: ...
+    def exclude(self, variables: Sequence[Variable]) -> None:
+        """These variables, and no others, do not decay."""
+    def build(self, sizes: Sequence[int]) -> None:
+        """Makes slots for arrays of the caller's, known by their places."""
+    def apply(
+        self,
+        weights: Sequence[NDArray[np.float32]],
+        gradients: Sequence[NDArray[np.float32] | None],
+        decays: Sequence[bool],
+    ) -> None:
+        """One step over arrays, in place."""
+    def overwrite(self, weights: Sequence[NDArray[np.float32]]) -> None:
+        """Puts the averages into arrays, in place."""
+    def clip(self, gradients: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]: ...
+    def slot(self, key: int, index: int) -> NDArray[np.float32]:
+        """A slot of the array in this place, flat."""
+    def set_slot(self, key: int, index: int, values: NDArray[Any]) -> None: ...
+    def variable_slots(self, variable: Variable) -> int:
+        """How many slots ``fit`` has made for a variable."""
+    def variable_slot(self, variable: Variable, index: int) -> NDArray[np.float32]: ...
+    def set_variable_slot(self, variable: Variable, index: int, values: NDArray[Any]) -> None: ...
 
 @final
 class Session:
@@ -246,6 +276,9 @@ def constrain(config: str, w: NDArray[Any]) -> NDArray[np.float32]:
 def names(kind: str) -> list[str]:
     """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers,
     regularizers, constraints."""
+
+def schedule_value(config: str, step: float) -> float:
+    """A learning rate schedule at a step."""
 
 def set_random_seed(seed: int) -> None:
     """Makes the seeds that ``next_seed`` gives, and so every model built from now on, reproducible."""

@@ -76,6 +76,8 @@ class Compilation:
             )
         data.integer(steps_per_execution, "steps_per_execution", 1)
         new_optimizer = optimizers.get(optimizer)
+        if new_optimizer is None:
+            raise ValueError("compile: `optimizer` is a name or an object of ironhorn.optimizers. Received: None")
         only = _only(loss, "loss")
         if isinstance(only, str) and only.lower() in ("crossentropy", "ce"):
             new_loss: Any = "crossentropy"  # the engine takes the one that suits the shapes
