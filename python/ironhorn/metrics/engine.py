@@ -1,0 +1,130 @@
+"""Metrics whose state the engine keeps: Keras's variables, one after the other, in double precision."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core, serialization
+from ..losses.base import numbers
+from .base import Metric
+from .variable import Variable
+
+Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
+
+
+class EngineMetric(Metric):
+    """Base of the metrics that are more than a mean. The variables are views of the one state."""
+
+    _attributes: ClassVar[dict[str, str]] = {}
+    """Keras's variables that are attributes under another name."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None, columns: int | None = None) -> None:
+        super().__init__(dtype, name)
+        self._text = serialization.to_text(self._form())
+        self._state: NDArray[np.float64] | None = None
+        self._columns: int | None = None
+        # A state that is the same for any number of columns is there from the start.
+        if columns is not None or _core.metric_variables(self._text, 1) == _core.metric_variables(self._text, 2):
+            self._build(columns or 1)
+
+    def _form(self) -> dict[str, Any]:
+        """What the engine reads."""
+        return {"class_name": type(self).__name__, "config": {n: getattr(self, n) for n in self._parameters}}
+
+    @property
+    def _built(self) -> bool:
+        return self._state is not None
+
+    def _build(self, columns: int) -> None:
+        layout = _core.metric_variables(self._text, columns)
+        sizes = [int(np.prod(shape)) for _, shape in layout]
+        self._columns = columns
+        self._state = np.zeros(sum(sizes))
+        start = 0
+        for (name, shape), size in zip(layout, sizes, strict=True):
+            view = self._state[start : start + size].reshape(shape)
+            setattr(self, self._attributes.get(name, name), Variable.over(view, name))
+            start += size
+
+    def _is_array(self) -> bool:
+        """Whether the result is an array even where it has one number."""
+        return False
+
+    def _rows(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None) -> Rows:
+        """Targets and predictions as matrices, weights as one a row or a matrix."""
+        raise NotImplementedError
+
+    def _matrices(self, true: NDArray[Any], pred: NDArray[Any], sample_weight: ArrayLike | None) -> Rows:
+        """Checks that both are matrices of one shape; a vector of weights is one a row."""
+        if true.ndim != 2 or pred.ndim != 2:
+            raise ValueError(
+                f"{type(self).__name__} expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
+                f"y_pred.shape={pred.shape} and y_true.shape={true.shape}."
+            )
+        if true.shape != pred.shape:
+            raise ValueError(
+                f"{type(self).__name__}: `y_true` must have shape {pred.shape}, as `y_pred`. "
+                f"Received: y_true of shape {true.shape}"
+            )
+        if sample_weight is None:
+            return true, pred, None
+        weights = numbers(sample_weight, "sample_weight")
+        return true, pred, spread(weights[:, None] if weights.ndim == 1 else weights, pred.shape)
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Takes a batch in.
+
+        Args:
+            y_true: targets, of the shape of ``y_pred``.
+            y_pred: predictions.
+            sample_weight: one a sample, or what broadcasts to ``y_pred``.
+
+        Raises:
+            ValueError: if the shapes do not suit each other or the metric's arguments.
+            TypeError: if an array does not hold numbers.
+        """
+        true, pred, weights = self._rows(y_true, y_pred, sample_weight)
+        if self._state is None:
+            self._build(pred.shape[-1])
+        rows = None if weights is None else np.ascontiguousarray(weights)
+        _core.metric_add(self._text, self._state, np.ascontiguousarray(true), np.ascontiguousarray(pred), rows)
+
+    def result(self) -> Any:
+        """The number so far, or one a threshold, class or column; before the first batch 0."""
+        kind = np.dtype(self.dtype)
+        dtype = kind if kind.kind == "f" else np.dtype(np.float32)
+        if self._state is None:
+            return dtype.type(0)
+        results = _core.metric_result(self._text, self._state).astype(dtype)
+        return results if self._is_array() or len(results) > 1 else results[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The variables are views of the state, which copies of them would not be.
+        return {**self.__dict__, "_views": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        old = state.pop("_state")
+        state.pop("_views")
+        self.__dict__.update(state)
+        self._variables = []
+        self._state = None
+        if old is not None:
+            self._build(state["_columns"])
+            self._state[:] = old
+
+
+def spread(weights: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Weights that broadcast to ``shape``, as one a row where they are the same in each column.
+
+    Raises:
+        ValueError: if they do not broadcast.
+    """
+    by_row = weights.ndim == len(shape) and weights.shape[-1] == 1
+    try:
+        full = np.broadcast_to(weights, (*shape[:-1], 1) if by_row else shape)
+    except ValueError:
+        raise ValueError(
+            f"`sample_weight` must suit predictions of shape {shape}. Received: shape {weights.shape}"
+        ) from None
+    return full.reshape(-1) if by_row else full.reshape(-1, shape[-1])
