@@ -16,6 +16,7 @@ from . import (
     losses,
     metrics,
     models,
+    ops,
     optimizers,
     utils,
 )
@@ -25,7 +26,8 @@ from .models import Model, Sequential
 
 __all__ = [
     "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "datasets", "errors",
-    "initializers", "layers", "losses", "metrics", "models", "optimizers", "utils",
+    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
+    "utils",
 ]  # fmt: skip
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "device",
     "devices",
     "initialize",
+    "loss_gradient",
     "loss_values",
     "metric_add",
     "metric_result",
@@ -181,6 +182,9 @@ def activation(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
 
 def loss_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
     """The loss of each row (the last axis reduced), before weights and reduction."""
+
+def loss_gradient(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
+    """The derivative of each row's loss by ``y_pred``, of its shape."""
 
 def metric_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
     """The metric of each row (the last axis reduced), before weights and averaging."""
