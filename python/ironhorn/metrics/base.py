@@ -29,8 +29,8 @@ def standardize_dtype(dtype: Any, owner: str) -> str:
 class Metric:
     """Base class. Subclasses define ``update_state`` and ``result``.
 
-    A subclass creates its state with ``add_variable`` in ``__init__``, changes it in ``update_state`` with the variables'
-    ``assign`` and ``assign_add``, and reads the number off in ``result``, all on NumPy arrays.
+    A subclass creates its state with ``add_variable`` in ``__init__``, changes it in ``update_state`` with the
+    variables' ``assign`` and ``assign_add``, and reads the number off in ``result``, all on NumPy arrays.
 
     Args:
         dtype: of the state that the metric adds itself and of the result; by default ``"float32"``.

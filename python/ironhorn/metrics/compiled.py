@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import losses, serialization
+from ..ops import symbol
 from .base import Metric
 from .reduction import MeanMetricWrapper
 from .registry import ENGINE_CLASSES, FUNCTIONS, get
@@ -65,27 +66,51 @@ def _resolve_one(identifier: Any, allow_python: bool) -> Compiled:
     if isinstance(metric, losses.Loss) and _is_engine_s(metric):
         return Compiled(metric.name, _form(metric), "down")
     if not isinstance(metric, Metric):
-        cls = FUNCTIONS.get(metric) if getattr(metric, "__hash__", None) else None
-        name = getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__)
-        if cls is None and not (allow_python and callable(metric)):
-            raise TypeError(
-                f"A metric is a name, a function or an object of ironhorn.metrics. Received: {identifier!r}"
-            )
-        metric = MeanMetricWrapper(metric, name=name) if cls is None else cls(name=name)
+        metric = _wrapped(metric, identifier)
     name = identifier if isinstance(identifier, str) else metric.name
-    if type(metric).is_native:
-        return Compiled(name, _form(metric), metric._direction, metric)
-    if not allow_python:
+    form = _form(metric) if type(metric).is_native else _traced(metric)
+    if form is None and not allow_python:
+        if type(metric) is MeanMetricWrapper:
+            raise _no_metric(identifier)
         raise TypeError(
             f"{type(metric).__name__} cannot be compiled: the engine runs "
             f"{', '.join(cls.__name__ for cls in ENGINE_CLASSES)}. Received: {identifier!r}"
         )
-    return Compiled(name, None, metric._direction, metric)
+    return Compiled(name, form, metric._direction, metric)
+
+
+def _no_metric(identifier: Any) -> TypeError:
+    return TypeError(f"A metric is a name, a function or an object of ironhorn.metrics. Received: {identifier!r}")
+
+
+def _wrapped(function: Any, identifier: Any) -> Metric:
+    """The metric of a function, or of a loss object."""
+    if not callable(function):
+        raise _no_metric(identifier)
+    name = getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
+    cls = FUNCTIONS.get(function) if getattr(type(function), "__hash__", None) else None
+    return MeanMetricWrapper(function, name=name) if cls is None else cls(name=name)
 
 
 def _is_engine_s(loss: losses.Loss) -> bool:
-    """Whether the engine computes this loss under its name; as a metric, ``CosineSimilarity`` has another sign."""
-    return losses.ALL_OBJECTS.get(type(loss).__name__) is type(loss) and type(loss).__name__ != "CosineSimilarity"
+    """Whether the engine computes the mean of this loss under its name; the metric ``CosineSimilarity`` has another
+    sign."""
+    known = losses.ALL_OBJECTS.get(type(loss).__name__) is type(loss) and type(loss).__name__ != "CosineSimilarity"
+    return known and loss.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+
+
+def _traced(metric: Metric) -> Any:
+    """The form of a function that is written with ``ironhorn.ops``, or ``None`` for anything else."""
+    if type(metric) is not MeanMetricWrapper or isinstance(metric._fn, losses.Loss):
+        return None
+    try:
+        result = symbol.trace(lambda t, p: metric._fn(t, p, **metric._fn_kwargs), metric.name)
+    except Exception:  # whatever a function of arrays does with symbols, on arrays it may work
+        return None
+    # Keras takes the mean over batches of what is a number a batch.
+    if result.extent == "batch":
+        return None
+    return {"class_name": "expression", "config": {"name": metric.name, "nodes": symbol.nodes_of(result)}}
 
 
 def _form(metric: Any) -> Any:

@@ -71,8 +71,9 @@ class AUC(ThresholdMetric):
         self.num_thresholds = len(inner) + 2
         self._thresholds = np.array([-1e-7, *inner, 1 + 1e-7])
         self.curve = curve if isinstance(curve, AUCCurve) else AUCCurve.from_str(curve)
-        is_method = isinstance(summation_method, AUCSummationMethod)
-        self.summation_method = summation_method if is_method else AUCSummationMethod.from_str(summation_method)
+        if not isinstance(summation_method, AUCSummationMethod):
+            summation_method = AUCSummationMethod.from_str(summation_method)
+        self.summation_method = summation_method
         self.multi_label = multi_label
         self.num_labels = num_labels
         self.label_weights = None if label_weights is None else np.asarray(label_weights, np.float32)
@@ -123,9 +124,7 @@ class _BestPoint(ThresholdMetric):
     true_negatives: Variable
     false_negatives: Variable
 
-    def __init__(
-        self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any
-    ) -> None:
+    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         if not 0 <= value <= 1:
             raise ValueError(
                 f"Argument `{self._condition}` must be in the range [0, 1]. Received: {self._condition}={value}"

@@ -22,7 +22,7 @@ class EngineMetric(Metric):
     def __init__(self, name: str | None = None, dtype: Any = None, columns: int | None = None) -> None:
         super().__init__(dtype, name)
         self._text = serialization.to_text(self._form())
-        self._state: NDArray[np.float64] | None = None
+        self._state: NDArray[np.float64] = np.zeros(0)
         self._columns: int | None = None
         # A state that is the same for any number of columns is there from the start.
         if columns is not None or _core.metric_variables(self._text, 1) == _core.metric_variables(self._text, 2):
@@ -34,7 +34,7 @@ class EngineMetric(Metric):
 
     @property
     def _built(self) -> bool:
-        return self._state is not None
+        return self._columns is not None
 
     def _build(self, columns: int) -> None:
         layout = _core.metric_variables(self._text, columns)
@@ -85,7 +85,7 @@ class EngineMetric(Metric):
             TypeError: if an array does not hold numbers.
         """
         true, pred, weights = self._rows(y_true, y_pred, sample_weight)
-        if self._state is None:
+        if not self._built:
             self._build(pred.shape[-1])
         rows = None if weights is None else np.ascontiguousarray(weights)
         _core.metric_add(self._text, self._state, np.ascontiguousarray(true), np.ascontiguousarray(pred), rows)
@@ -94,23 +94,17 @@ class EngineMetric(Metric):
         """The number so far, or one a threshold, class or column; before the first batch 0."""
         kind = np.dtype(self.dtype)
         dtype = kind if kind.kind == "f" else np.dtype(np.float32)
-        if self._state is None:
+        if not self._built:
             return dtype.type(0)
         results = _core.metric_result(self._text, self._state).astype(dtype)
         return results if self._is_array() or len(results) > 1 else results[0]
 
-    def __getstate__(self) -> dict[str, Any]:
-        # The variables are views of the state, which copies of them would not be.
-        return {**self.__dict__, "_views": None}
-
     def __setstate__(self, state: dict[str, Any]) -> None:
-        old = state.pop("_state")
-        state.pop("_views")
+        # Copies of the variables are no views of the state's copy.
         self.__dict__.update(state)
-        self._variables = []
-        self._state = None
-        if old is not None:
-            self._build(state["_columns"])
+        if self._columns is not None:
+            old, self._variables = self._state, []
+            self._build(self._columns)
             self._state[:] = old
 
 

@@ -1,6 +1,6 @@
 """F-scores. Source: keras/src/metrics/f_score_metrics.py."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
@@ -25,7 +25,7 @@ class FBetaScore(EngineMetric):
     """
 
     is_native = True
-    _parameters = ("average", "beta", "threshold")
+    _parameters: ClassVar[tuple[str, ...]] = ("average", "beta", "threshold")
     _direction = "up"
     true_positives: Variable
     false_positives: Variable

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from .variable import Variable
 class _Overlap(EngineMetric):
     """Base of the family: targets and predictions become class ids, counted in a confusion matrix."""
 
-    _attributes = {"total_confusion_matrix": "total_cm"}
+    _attributes: ClassVar[dict[str, str]] = {"total_confusion_matrix": "total_cm"}
     _direction = "up"
     total_cm: Variable
 
@@ -104,9 +104,7 @@ class IoU(_Overlap):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(
-            num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class BinaryIoU(_Overlap):
@@ -175,9 +173,7 @@ class MeanIoU(_Overlap):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(
-            num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class OneHotIoU(_Overlap):

@@ -49,9 +49,10 @@ ENGINE_CLASSES: tuple[type[Metric], ...] = (
     Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, TopKCategoricalAccuracy,
     SparseTopKCategoricalAccuracy, FalsePositives, FalseNegatives, TrueNegatives, TruePositives, Precision, Recall, AUC,
     SensitivityAtSpecificity, SpecificityAtSensitivity, PrecisionAtRecall, RecallAtPrecision, F1Score, FBetaScore,
-    ConcordanceCorrelation, PearsonCorrelation, Hinge, SquaredHinge, CategoricalHinge, BinaryIoU, IoU, MeanIoU, OneHotIoU,
-    OneHotMeanIoU, BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy, KLDivergence, Poisson,
-    MeanSquaredError, RootMeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError,
+    ConcordanceCorrelation, PearsonCorrelation, Hinge, SquaredHinge, CategoricalHinge, BinaryIoU, IoU, MeanIoU,
+    OneHotIoU, OneHotMeanIoU, BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy, KLDivergence,
+    Poisson, MeanSquaredError, RootMeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
     CosineSimilarity, LogCoshError, R2Score,
 )  # fmt: skip
 FUNCTIONS: dict[Any, type[Metric]] = {

@@ -1,7 +1,7 @@
 """Errors and scores of numbers. Source: keras/src/metrics/regression_metrics.py."""
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from .accuracy import in_single
 from .correlation import along
 from .engine import EngineMetric
 from .reduction import Mean, MeanMetricWrapper
+from .variable import Variable
 
 
 class MeanSquaredError(MeanMetricWrapper):
@@ -170,8 +171,13 @@ class R2Score(EngineMetric):
 
     is_native = True
     _parameters = ("class_aggregation", "num_regressors")
-    _attributes = {"residual": "total_mse"}
+    _attributes: ClassVar[dict[str, str]] = {"residual": "total_mse"}
     _direction = "up"
+    num_samples: Variable
+    squared_sum: Variable
+    sum: Variable
+    total_mse: Variable
+    count: Variable
 
     def __init__(
         self,
