@@ -78,13 +78,14 @@ class Metric:
 
         Args:
             shape: its shape, ``()`` for a number.
-            initializer: an initializer, or the name of one.
+            initializer: an initializer, the name of one, or the first value.
             dtype: ``"float32"`` by default.
             aggregation: accepted as Keras's; there is one replica.
             name: a name.
         """
         self._check_super_called()
-        start = initializers.get(initializer or "zeros")
+        is_form = initializer is None or callable(initializer) or isinstance(initializer, (str, Mapping))
+        start = initializers.get("zeros" if initializer is None else initializer) if is_form else initializer
         variable = Variable(start, tuple(shape), standardize_dtype(dtype, type(self).__name__), name)
         self._variables.append(variable)
         return variable

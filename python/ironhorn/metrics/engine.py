@@ -1,5 +1,6 @@
 """Metrics whose state the engine keeps: Keras's variables, one after the other, in double precision."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +27,7 @@ class EngineMetric(Metric):
         self._columns: int | None = None
         # A state that is the same for any number of columns is there from the start.
         if columns is not None or _core.metric_variables(self._text, 1) == _core.metric_variables(self._text, 2):
-            self._build(columns or 1)
+            self._create(columns or 1)
 
     def _form(self) -> dict[str, Any]:
         """What the engine reads."""
@@ -36,7 +37,7 @@ class EngineMetric(Metric):
     def _built(self) -> bool:
         return self._columns is not None
 
-    def _build(self, columns: int) -> None:
+    def _create(self, columns: int) -> None:
         layout = _core.metric_variables(self._text, columns)
         sizes = [int(np.prod(shape)) for _, shape in layout]
         self._columns = columns
@@ -46,6 +47,18 @@ class EngineMetric(Metric):
             view = self._state[start : start + size].reshape(shape)
             setattr(self, self._attributes.get(name, name), Variable.over(view, name))
             start += size
+
+    def _build(self, y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | None]) -> None:
+        """Creates the state for matrices."""
+        where, columns = "2D inputs with shape (batch_size, output_dim)", y_pred_shape[-1] if y_pred_shape else None
+        received = f"Received input shapes: y_pred.shape={y_pred_shape} and y_true.shape={y_true_shape}."
+        if len(y_true_shape) != 2 or len(y_pred_shape) != 2:
+            raise ValueError(f"{type(self).__name__} expects {where}. {received}")
+        if columns is None or y_true_shape[-1] is None:
+            raise ValueError(
+                f"{type(self).__name__} expects {where}, with output_dim fully defined (not None). {received}"
+            )
+        self._create(columns)
 
     def _is_array(self) -> bool:
         """Whether the result is an array even where it has one number."""
@@ -57,11 +70,8 @@ class EngineMetric(Metric):
 
     def _matrices(self, true: NDArray[Any], pred: NDArray[Any], sample_weight: ArrayLike | None) -> Rows:
         """Checks that both are matrices of one shape; a vector of weights is one a row."""
-        if true.ndim != 2 or pred.ndim != 2:
-            raise ValueError(
-                f"{type(self).__name__} expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
-                f"y_pred.shape={pred.shape} and y_true.shape={true.shape}."
-            )
+        if not self._built or true.ndim != 2 or pred.ndim != 2:
+            self._build(true.shape, pred.shape)
         if true.shape != pred.shape:
             raise ValueError(
                 f"{type(self).__name__}: `y_true` must have shape {pred.shape}, as `y_pred`. "
@@ -86,7 +96,7 @@ class EngineMetric(Metric):
         """
         true, pred, weights = self._rows(y_true, y_pred, sample_weight)
         if not self._built:
-            self._build(pred.shape[-1])
+            self._create(pred.shape[-1])
         rows = None if weights is None else np.ascontiguousarray(weights)
         _core.metric_add(self._text, self._state, np.ascontiguousarray(true), np.ascontiguousarray(pred), rows)
 
@@ -104,7 +114,7 @@ class EngineMetric(Metric):
         self.__dict__.update(state)
         if self._columns is not None:
             old, self._variables = self._state, []
-            self._build(self._columns)
+            self._create(self._columns)
             self._state[:] = old
 
 
