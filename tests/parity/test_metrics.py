@@ -128,7 +128,7 @@ def streams():
             yield pytest.param(name, options, y, p, WEIGHTS[kind], id=f"{case}-{name}-{kind or 'plain'}")
 
 
-@pytest.mark.parametrize(("name", "options", "y", "p", "weights"), streams())
+@pytest.mark.parametrize(("name", "options", "y", "p", "weights"), list(streams()))
 def test_streamed_batches_give_keras_s_numbers(name, options, y, p, weights):
     ours, theirs = getattr(metrics, name)(**options), getattr(keras.metrics, name)(**options)
     for start in range(0, ROWS, 16):
