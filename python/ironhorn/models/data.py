@@ -7,25 +7,36 @@ import dataclasses
 import math
 import operator
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..layers.structure import flatten, keys_of
 
 Array = NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Arrays of equal length."""
+    """Arrays of equal length: one an input, one an output, one of weights an output; ``None`` where there is none."""
 
-    x: Array
-    y: Array | None = None
-    sample_weight: Array | None = None
+    x: list[Array]
+    y: list[Array | None]
+    sample_weight: list[Array | None]
 
     def __len__(self) -> int:
-        return int(self.x.shape[0])
+        return int(self.x[0].shape[0])
+
+    def rows(self, part: slice) -> "Data":
+        """Views of some rows."""
+        y, weights = ([None if a is None else a[part] for a in arrays] for arrays in (self.y, self.sample_weight))
+        return Data([array[part] for array in self.x], y, weights)
+
+    def unweighted(self) -> "Data":
+        """The same without weights."""
+        return Data(self.x, self.y, [None] * len(self.y))
 
 
 def as_array(value: Any, argument: str) -> Array:
@@ -74,39 +85,171 @@ def _convert(value: Any, argument: str) -> Array:
         raise ValueError(f"`{argument}` does not form an array of numbers: {error}") from error
 
 
-def pack(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, prefix: str = "") -> Data:
+def pack(
+    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, prefix: str = ""
+) -> Data:
     """Checks and converts what ``fit`` and ``evaluate`` take.
+
+    Args:
+        model: gives the names and the structures of inputs and outputs.
+        x, y, sample_weight: arrays, or lists and dicts of them; ``y`` is ``None`` for predictions.
+        class_weight: weights by class, for models of one output.
+        prefix: what stands before the arguments' names in errors.
 
     Raises:
         ValueError: if lengths differ, there are no rows, or both kinds of weights are given.
         TypeError: for values that are no arrays of numbers.
     """
-    if x is None:
-        raise ValueError(f"`{prefix}x` must be given. Received: None")
-    inputs = as_array(x, f"{prefix}x")
-    targets = None if y is None else as_array(y, f"{prefix}y")
-    weights = None if sample_weight is None else as_array(sample_weight, f"{prefix}sample_weight")
+    inputs = spread_inputs(model, x, f"{prefix}x")
+    outputs = model._outputs()
+    targets: list[Array | None] = [None] * outputs.count
+    if y is not None:
+        targets = spread_targets(model, outputs, y, f"{prefix}y")
+    weights: list[Array | None] = [None] * outputs.count
+    if sample_weight is not None:
+        weights = spread_weights(outputs, sample_weight, f"{prefix}sample_weight")
     sizes = {f"{prefix}x": inputs, f"{prefix}y": targets, f"{prefix}sample_weight": weights}
-    lengths = {name: array.shape[0] for name, array in sizes.items() if array is not None}
-    if len(set(lengths.values())) > 1:
-        listed = "\n".join(f"'{name}' sizes: {length}" for name, length in lengths.items())
+    lengths = {name: [len(a) for a in arrays if a is not None] for name, arrays in sizes.items()}
+    if len({length for found in lengths.values() for length in found}) > 1:
+        listed = "\n".join(f"'{name}' sizes: {', '.join(map(str, found))}" for name, found in lengths.items() if found)
         raise ValueError(
             "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n" + listed
         )
-    if not len(inputs):
-        raise ValueError(f"`{prefix}x` holds no samples. Received: shape {inputs.shape}")
-    if weights is not None:
-        if class_weight is not None:
-            raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-        if weights.shape not in ((len(inputs),), (len(inputs), 1)):
+    n = len(inputs[0])
+    if not n:
+        raise ValueError(f"`{prefix}x` holds no samples. Received: shape {inputs[0].shape}")
+    if sample_weight is not None and class_weight is not None:
+        raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
+    for index, array in enumerate(weights):
+        if array is None:
+            continue
+        if array.shape not in ((n,), (n, 1)):
             raise ValueError(
-                f"`{prefix}sample_weight` must have one weight a sample, shape ({len(inputs)},). "
-                f"Received: shape {weights.shape}"
+                f"`{prefix}sample_weight` must have one weight a sample, shape ({n},). Received: shape {array.shape}"
             )
-        weights = weights.reshape(-1)
+        weights[index] = array.reshape(-1)
     if class_weight is not None:
-        weights = class_weights(targets, class_weight)
+        if outputs.count > 1:
+            raise ValueError("`class_weight` is only supported for Models with a single output.")
+        weights = [class_weights(targets[0], class_weight)]
     return Data(inputs, targets, weights)
+
+
+def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
+    """One array an input, in their order; dicts go by the inputs' names.
+
+    Raises:
+        ValueError: if an input is missing, or there are too many.
+    """
+    if x is None:
+        raise ValueError(f"`{argument}` must be given. Received: None")
+    try:
+        structure = model._structure()[0]
+    except AttributeError:  # not built yet: one input
+        return [as_array(x, argument)]
+    names = model.input_names
+    if isinstance(x, Mapping):
+        keys = keys_of(structure) if isinstance(structure, Mapping) else names
+        missing = [key for key in keys if key not in x]
+        if missing:
+            raise ValueError(
+                f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(x)}. '
+                f"Expected the following keys: {keys}"
+            )
+        values = flatten([x[key] for key in keys])
+    elif len(names) == 1:
+        values = [x]
+    elif isinstance(structure, Mapping):
+        raise ValueError(
+            f'Layer "{model.name}" expects {len(names)} named input(s) with keys {keys_of(structure)}, but it received '
+            f"{len(x) if isinstance(x, (list, tuple)) else 1} input tensors. Pass inputs as a dict."
+        )
+    else:
+        values = flatten_to(structure, x)
+        if len(values) != len(names):
+            raise ValueError(
+                f'Layer "{model.name}" expects {len(names)} input(s), but it received {len(values)} input tensors.'
+            )
+    if len(names) == 1:
+        return [as_array(values[0], argument)]
+    return [as_array(value, f"{argument}: '{name}'") for name, value in zip(names, values, strict=True)]
+
+
+def flatten_to(structure: Any, value: Any) -> list[Any]:
+    """The entries of ``value`` that stand where ``structure`` has leaves; lists of numbers there stay whole."""
+    if isinstance(structure, (list, tuple)) and isinstance(value, (list, tuple)):
+        if len(structure) != len(value):
+            return list(value)
+        return [leaf for part, entry in zip(structure, value, strict=True) for leaf in flatten_to(part, entry)]
+    if isinstance(structure, Mapping) and isinstance(value, Mapping) and set(structure) == set(value):
+        return [leaf for key in keys_of(structure) for leaf in flatten_to(structure[key], value[key])]
+    return [value]
+
+
+def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Array | None]:
+    """One array an output; ``None`` for outputs without a loss.
+
+    Raises:
+        ValueError: if their number or names are not the outputs', or one that has a loss is missing.
+    """
+    if isinstance(y, Mapping):
+        values = outputs.by_name(dict(y), argument, True)
+    elif outputs.count == 1:
+        values = [y]
+    else:
+        values = flatten_to(outputs.structure, y)
+        trained = [output.loss is not None for output in model._compiled_outputs]
+        if isinstance(y, (list, tuple)) and len(y) == sum(trained) < outputs.count:
+            given = iter(y)
+            values = [next(given) if has_loss else None for has_loss in trained]
+        if len(values) != outputs.count:
+            shown = ["*"] * len(y) if isinstance(y, (list, tuple)) else "*"
+            raise ValueError(
+                f"y_true and y_pred have different structures.\ny_true: {shown}\ny_pred: {outputs.shown}\n"
+            )
+    arrays: list[Array | None] = []
+    for name, value, output in zip(outputs.names, values, model._compiled_outputs, strict=True):
+        where = argument if outputs.count == 1 else f"{argument}: '{name}'"
+        if value is None and (output.loss is not None or output.metrics or output.weighted):
+            raise ValueError(f"`{where}` must be given: the output has a loss or metrics. Received: None")
+        arrays.append(None if value is None else as_array(value, where))
+    return arrays
+
+
+def spread_weights(outputs: Any, weights: Any, argument: str) -> list[Array | None]:
+    """One array of weights an output; one array alone serves all of them."""
+    if isinstance(weights, Mapping):
+        values = outputs.by_name(dict(weights), argument, True)
+    elif outputs.count == 1:
+        values = [weights]
+    elif isinstance(weights, (list, tuple)) and any(one is None or np.ndim(one) for one in weights):
+        values = flatten_to(outputs.structure, weights)
+        if len(values) != outputs.count:
+            raise ValueError(
+                f"`{argument}` must be one array, or one for each of the {outputs.count} outputs. "
+                f"Received: {len(values)} entries"
+            )
+    else:
+        values = [weights] * outputs.count
+    return [None if value is None else as_array(value, argument) for value in values]
+
+
+def adjust_ranks(model: Any, arrays: Sequence[Array]) -> list[Array]:
+    """The inputs with one axis of length 1 more, or less, at the end where the model has it so.
+
+    Raises:
+        ValueError: if a shape is not that of the model's input.
+    """
+    adjusted = []
+    for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
+        x = adjust_rank(array, tensor.shape)
+        if len(arrays) > 1 and (x.ndim != len(tensor.shape) or x.shape[1:] != tensor.shape[1:]):
+            raise ValueError(
+                f"Input {index} with name '{tensor.name}' of layer '{model.name}' is incompatible with the layer: "
+                f"expected shape={tensor.shape}, found shape={x.shape}"
+            )
+        adjusted.append(x)
+    return adjusted
 
 
 def class_weights(y: Array | None, class_weight: Any) -> NDArray[np.float32]:
@@ -144,14 +287,10 @@ def split(data: Data, validation_split: float) -> tuple[Data, Data]:
             "value for the `validation_split` argument."
         )
 
-    def rows(part: slice) -> Data:
-        y, weights = data.y, data.sample_weight
-        return Data(data.x[part], None if y is None else y[part], None if weights is None else weights[part])
-
-    return rows(slice(None, at)), rows(slice(at, None))
+    return data.rows(slice(None, at)), data.rows(slice(at, None))
 
 
-def unpack_validation(validation_data: Any) -> Data:
+def unpack_validation(model: Any, validation_data: Any) -> Data:
     """``(x, y)`` or ``(x, y, sample_weight)`` checked and converted."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         size = f" of length {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
@@ -159,8 +298,15 @@ def unpack_validation(validation_data: Any) -> Data:
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight). "
             f"Received: {type(validation_data).__name__}{size}"
         )
-    weights = validation_data[2] if len(validation_data) == 3 else None
-    return pack(validation_data[0], validation_data[1], weights, prefix="validation_data: ")
+    x, y, weights = (*validation_data, None)[:3]
+    return pack(model, x, require_targets(y), weights, prefix="validation_data: ")
+
+
+def require_targets(y: Any) -> Any:
+    """``y``, which must be there."""
+    if y is None:
+        raise ValueError("`y` must be given: the loss compares the outputs with it. Received: None")
+    return y
 
 
 def adjust_rank(x: Array, input_shape: tuple[int | None, ...]) -> Array:
@@ -228,17 +374,3 @@ def verbosity(value: Any) -> int:
     elif value in (0, 1, 2):
         return int(value)
     raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={value!r}")
-
-
-def refuse_symbolic(inputs: Any, owner: str) -> None:
-    """Functional models are not there yet."""
-    from ..layers.input import KerasTensor
-
-    if isinstance(inputs, KerasTensor):
-        raise NotImplementedError(f"'{owner}' takes arrays; functional models are not there yet. Received: {inputs!r}")
-
-
-def refuse_training(layer: Any, training: bool | None) -> None:
-    """Calls are inference; dropout at a call is not there yet."""
-    if training and any(getattr(inner, "rate", 0) for inner in layer._flat_layers()):
-        raise NotImplementedError(f"'{layer.name}': `training=True` is not there yet for layers that draw numbers.")
