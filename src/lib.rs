@@ -3,6 +3,7 @@
 pub mod activations;
 pub mod backend;
 pub mod config;
+pub mod constraints;
 pub mod data;
 pub mod error;
 pub mod infer;
@@ -15,6 +16,7 @@ pub mod optimizers;
 pub mod params;
 pub mod plan;
 pub mod real;
+pub mod regularizers;
 pub mod rng;
 pub mod sequential;
 pub mod spec;

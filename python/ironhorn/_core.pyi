@@ -28,6 +28,8 @@ __all__ = [
     "__version__",
     "_inject_panic",
     "activation",
+    "compute_fans",
+    "constrain",
     "cpu_level",
     "device",
     "devices",
@@ -37,6 +39,8 @@ __all__ = [
     "names",
     "next_seed",
     "num_threads",
+    "regularizer_gradient",
+    "regularizer_value",
     "set_device",
     "set_num_threads",
     "set_random_seed",
@@ -185,8 +189,21 @@ def metric_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ND
 def initialize(config: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
     """Draws one array from an initializer."""
 
+def compute_fans(shape: Sequence[int]) -> tuple[int, int]:
+    """Inputs and outputs of a weight of this shape."""
+
+def regularizer_value(config: str, x: NDArray[Any]) -> float:
+    """The penalty on an array of at least one axis, summed in double precision."""
+
+def regularizer_gradient(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
+    """Its gradient, of the shape of ``x``."""
+
+def constrain(config: str, w: NDArray[Any]) -> NDArray[np.float32]:
+    """The projection of weights of at least one axis, as a new array."""
+
 def names(kind: str) -> list[str]:
-    """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers."""
+    """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers,
+    regularizers, constraints."""
 
 def set_random_seed(seed: int) -> None:
     """Makes the seeds that ``next_seed`` gives, and so every model built from now on, reproducible."""

@@ -8,6 +8,7 @@ use crate::backend::cpu::pool::fault;
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{self, CpuBackend};
 use crate::config;
+use crate::constraints::Constraint;
 use crate::data::Array;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
@@ -16,6 +17,7 @@ use crate::losses::{Loss, LossConfig, Target, TargetKind};
 use crate::metrics::{Metric, MetricSpec};
 use crate::model::{Graph, Model, lock, seed_of, tuple};
 use crate::optimizers::OptimizerConfig;
+use crate::regularizers::Regularizer;
 use crate::rng::{Stream, entropy};
 use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -167,8 +169,19 @@ pub fn names(kind: &str) -> PyResult<Vec<String>> {
         "metrics" => Metric::names(),
         "optimizers" => OptimizerConfig::names(),
         "initializers" => Initializer::names(),
+        "regularizers" => Regularizer::names(),
+        "constraints" => Constraint::names(),
         other => {
-            let known = ["layers", "activations", "losses", "metrics", "optimizers", "initializers"];
+            let known = [
+                "layers",
+                "activations",
+                "losses",
+                "metrics",
+                "optimizers",
+                "initializers",
+                "regularizers",
+                "constraints",
+            ];
             return Err(Error::unknown("kind", other, &known).into());
         }
     };

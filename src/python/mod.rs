@@ -5,6 +5,7 @@ mod error;
 mod functions;
 mod layer;
 mod model;
+mod rules;
 mod session;
 
 use pyo3::prelude::*;
@@ -22,6 +23,8 @@ mod _core {
     use super::layer::{Layer, Variable};
     #[pymodule_export]
     use super::model::{Model, Optimizer};
+    #[pymodule_export]
+    use super::rules::{compute_fans, constrain, regularizer_gradient, regularizer_value};
     #[pymodule_export]
     use super::session::Session;
     use super::*;
