@@ -134,6 +134,7 @@ class Softmax(Layer):
     """``exp(x) / sum(exp(x))`` along ``axis``, an integer or a list of them."""
 
     _parameters = ("axis",)
+    _takes_mask = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         axes = axis if isinstance(axis, (list, tuple)) else [axis]

@@ -39,6 +39,7 @@ class Layer(Weights):
     _parameters: ClassVar[tuple[str, ...]] = ()
     _records_build: ClassVar[bool] = False
     _keeps_dtype: ClassVar[bool] = False
+    _takes_mask: ClassVar[bool] = False  # whether Keras's layer has the argument, and so writes it in configurations
     _ndim: int | None = None
     _min_ndim: int | None = None
 
@@ -220,7 +221,7 @@ class Layer(Weights):
 
     def _arrays(self, inputs: Any) -> list[NDArray[Any]]:
         """The arrays of a call, in the layer's order."""
-        from ..models.data import as_array
+        from ..models.arrays import as_array
 
         return [as_array(inputs, "inputs")]
 

@@ -47,7 +47,7 @@ class Discretization(Layer):
             raise ValueError("`sparse=True` cannot be used: there are no sparse arrays.")
         if output_mode not in ("int", *MODES):
             raise ValueError(
-                f"Unknown value for argument `output_mode`. Allowed values are: {('int', *MODES)}. "
+                f"Unknown value for `output_mode` argument of Discretization. Allowed values are: {('int', *MODES)}. "
                 f"Received: output_mode={output_mode}"
             )
         if num_bins is not None and num_bins < 0:

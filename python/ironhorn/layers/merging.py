@@ -49,7 +49,7 @@ class Merge(Layer):
         return list(inputs)
 
     def _arrays(self, inputs: Any) -> list[NDArray[Any]]:
-        from ..models.data import as_array
+        from ..models.arrays import as_array
 
         if not isinstance(inputs, (list, tuple)):
             raise ValueError(self._words.format(f"input_shape={np.shape(inputs)}"))
@@ -153,6 +153,7 @@ class Dot(Merge):
     """
 
     _parameters = ("axes", "normalize")
+    _words = "A `Dot` layer should be called on a list of 2 inputs. Received: {}"
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         if not isinstance(axes, int):
@@ -172,14 +173,9 @@ class Dot(Merge):
         self.normalize = bool(normalize)
         super().__init__(**kwargs)
 
-    def _shapes(self, input_shape: Any) -> list[Shape]:
-        if not isinstance(input_shape, (list, tuple)) or is_shape(input_shape) or len(input_shape) != 2:
-            raise ValueError(f"A `Dot` layer should be called on a list of 2 inputs. Received: {input_shape=}")
-        return super()._shapes(input_shape)
-
     def _check_sizes(self, shapes: list[Shape]) -> None:
         if len(shapes) != 2:
-            raise ValueError(f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={shapes}")
+            raise ValueError(self._words.format(f"input_shape={shapes}"))
         axes = [self.axes, self.axes] if isinstance(self.axes, int) else list(self.axes)
         for axis, shape in zip(axes, shapes, strict=True):
             if not -len(shape) <= axis < len(shape) or axis % len(shape) == 0:

@@ -55,6 +55,7 @@ class BatchNormalization(_Affine):
         renorm, synchronized: only ``False``.
     """
 
+    _takes_mask = True
     gamma = Weight("The factors, ``(features,)``; ``None`` without.", absent=True)
     beta = Weight("The offsets, ``(features,)``; ``None`` without.", absent=True)
     moving_mean = Weight("The moving average of the means, ``(features,)``.", absent=True)

@@ -1,8 +1,9 @@
 """Layers that only move numbers: Flatten, Reshape, Permute, RepeatVector."""
 
+import math
 from typing import Any
 
-from .base import Layer
+from .base import Layer, Shape
 
 
 class Flatten(Layer):
@@ -59,6 +60,24 @@ class Reshape(Layer):
         self.target_shape: tuple[int, ...] = tuple(int(size) for size in target)
         super().__init__(**kwargs)
         self._create()
+
+    def _check_shapes(self, shapes: list[Shape]) -> None:
+        super()._check_shapes(shapes)
+        sizes = [size for size in shapes[0][1:] if size is not None]
+        if len(sizes) < len(shapes[0]) - 1:
+            return
+        count, known = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
+        if -1 not in self.target_shape and count != known:
+            raise ValueError(
+                "The total size of the tensor must be unchanged. Received: "
+                f"input_shape={shapes[0][1:]}, target_shape={self.target_shape}"
+            )
+        if known == 0 or count % known:
+            raise ValueError(
+                "The total size of the tensor must be unchanged, however, the input size cannot by divided by the "
+                f"specified dimensions in target_shape. Received: input_shape={shapes[0][1:]}, "
+                f"target_shape={self.target_shape}"
+            )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

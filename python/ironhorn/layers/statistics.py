@@ -162,7 +162,7 @@ class Normalization(Layer):
 
 
 def _batches(data: Any) -> Iterator[NDArray[Any]]:
-    from ..models.data import as_array
+    from ..models.arrays import as_array
 
     if isinstance(data, np.ndarray) or hasattr(data, "__array__"):
         yield as_array(data, "data")

@@ -107,7 +107,7 @@ class KerasTensor:
             raise TypeError(
                 f"A symbol takes part in `{what}` with symbols and numbers. Received: {scale!r} and {offset!r}"
             )
-        return Rescaling(scale, offset)(self)  # type: ignore[no-any-return]
+        return Rescaling(scale, offset)(self)
 
     def __add__(self, other: Any) -> "KerasTensor":
         from .merging import add

@@ -63,8 +63,8 @@ class _Cloning:
         if self._call is not None and not self._recursive:
             raise ValueError(
                 "`call_function` argument is not supported with Sequential models. In a Sequential model, layers "
-                "aren't called at model-construction time (they're merely listed). Use `call_function` with Functional models "
-                f"only. Received model of type '{type(model).__name__}', with call_function={self._call}"
+                "aren't called at model-construction time (they're merely listed). Use `call_function` with Functional "
+                f"models only. Received model of type '{type(model).__name__}', with call_function={self._call}"
             )
         layers: list[Any] = [self.layer(layer) for layer in model.layers]
         first = model._layers[0] if model._layers else None
@@ -104,4 +104,4 @@ class _Cloning:
             for old, new in zip(node.output_tensors, flatten(results), strict=True):
                 tensors[id(old)] = new
         outputs = map_structure(lambda tensor: tensors[id(tensor)], model.output)
-        return Model(pack_as(model.input, begin), outputs, name=model.name)  # type: ignore[call-arg]
+        return Model(pack_as(model.input, begin), outputs, name=model.name)

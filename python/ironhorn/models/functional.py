@@ -10,6 +10,7 @@ from ..layers.tensor import KerasTensor, Node
 from ..naming import auto_name
 from .graph import Graph, Program, build_graph, with_inputs
 from .model import Model
+from .spread import wrong_inputs
 
 
 class Functional(Model):
@@ -97,9 +98,7 @@ class Functional(Model):
 
     def _check_shapes(self, shapes: list[Shape]) -> None:
         if len(shapes) != len(self.inputs):
-            raise ValueError(
-                f'Layer "{self.name}" expects {len(self.inputs)} input(s), but it received {len(shapes)} input tensors.'
-            )
+            raise wrong_inputs(self.name, self.input_names, len(shapes))
         for index, (shape, tensor) in enumerate(zip(shapes, self.inputs, strict=True)):
             fits = len(shape) == len(tensor.shape) and all(
                 a is None or b is None or a == b for a, b in zip(shape[1:], tensor.shape[1:], strict=True)
@@ -129,18 +128,10 @@ class Functional(Model):
                 )
             return [inputs[name] for name in self.input_names]
         tensors: list[KerasTensor] = flatten(inputs)
-        if isinstance(mine, dict) and not isinstance(inputs, dict) and (is_nested(inputs) or len(mine) > 1):
-            raise ValueError(
-                f'Layer "{self.name}" expects {len(mine)} named input(s) with keys {list(mine)}, but it received '
-                f"{len(tensors)} input tensors. Pass inputs as a dict, e.g. `layer({{"
-                + ", ".join(f"'{key}': ..." for key in mine)
-                + "})`."
-            )
-        if len(tensors) != len(self.inputs):
-            raise ValueError(
-                f'Layer "{self.name}" expects {len(self.inputs)} input(s), but it received {len(tensors)} input '
-                f"tensors. Inputs received: {inputs}"
-            )
+        if len(tensors) != len(self.inputs) or (
+            isinstance(mine, dict) and not isinstance(inputs, dict) and (is_nested(inputs) or len(mine) > 1)
+        ):
+            raise wrong_inputs(self.name, keys_of(mine) if isinstance(mine, dict) else self.input_names, len(tensors))
         return tensors
 
     def _record(self, inputs: Any, tensors: list[KerasTensor]) -> Any:

@@ -12,7 +12,6 @@ from ..layers.base import Layer
 from ..layers.structure import is_nested, map_structure
 from ..layers.tensor import KerasTensor, Node
 from .functional import Functional
-from .model import Model
 
 
 def config_of(model: Functional) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def config_of(model: Functional) -> dict[str, Any]:
         form["inbound_nodes"] = [
             {
                 "args": [map_structure(symbol, node.arguments)],
-                "kwargs": {"mask": None} if isinstance(layer, Model) else {},
+                "kwargs": {"mask": None} if layer._takes_mask else {},
             }
             for node in calls[id(layer)]
             if not node.is_input

@@ -12,9 +12,9 @@ from .. import _core, serialization
 from ..config import _resolve
 from ..layers.base import Layer, build_lock
 from ..layers.structure import flatten, pack_as
-from ..layers.tensor import KerasTensor, Shape
-from . import data
+from ..layers.tensor import KerasTensor
 from .graph import Program
+from .spread import adjust_ranks, spread_inputs
 from .summary import print_summary
 from .trainer import Trainer
 
@@ -24,6 +24,7 @@ class Model(Trainer, Layer):
 
     _keras_module = "keras"
     _records_build = True
+    _takes_mask = True
     _seed: int | None
     _engine: Any
     _program: Program | None
@@ -144,10 +145,10 @@ class Model(Trainer, Layer):
 
         Safe from any thread, also while ``fit`` runs: it sees the weights between two steps.
         """
-        arrays = data.spread_inputs(self, inputs)
+        arrays = spread_inputs(self, inputs)
         with self._undone_on_error():
             self._ensure_built_for(arrays)
-            arrays = data.adjust_ranks(self, arrays)
+            arrays = adjust_ranks(self, arrays)
             _resolve(None)
             results = self._engine_model().predict(arrays, training=bool(training))
         return self._packed(results)
@@ -244,6 +245,3 @@ def models_inside(model: Model) -> list[Model]:
     """The models among a model's layers, and theirs."""
     inside = [layer for layer in model.layers if isinstance(layer, Model)]
     return inside + [inner for layer in inside for inner in models_inside(layer)]
-
-
-__all__ = ["Model", "Shape", "models_inside"]

@@ -168,7 +168,7 @@ def _weigh(outputs: Outputs, found: list[Output], loss: Any, weights: Any) -> No
         values = [weights] if outputs.count == 1 else []
     expected = len(_losses(outputs, loss)) if is_nested(loss) and not _is_form(loss) else outputs.count
     if len(values) != expected:
-        count = len(weights) if is_nested(weights) else 1
+        count = len(weights) if isinstance(weights, (list, tuple, dict)) else 1
         raise ValueError(f"`loss_weights` must match the number of losses, got {expected} losses and {count} weights.")
     for output, value in zip(found, values, strict=True):
         if value is None:

@@ -12,6 +12,7 @@ from . import data
 from .compilation import Compilation
 from .data import Data
 from .gradients import Gradients, gradients
+from .spread import adjust_ranks
 
 MILLISECONDS = 50.0
 
@@ -190,7 +191,7 @@ class Trainer(Compilation):
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
         with self._undone_on_error():
             self._ensure_built_for(packed.x)
-            inputs = data.adjust_ranks(self, packed.x)
+            inputs = adjust_ranks(self, packed.x)
             session = self._engine_model().predict_session(inputs, size, steps, _resolve(device))
             calls = self._callbacks(callbacks, shown, 1, session.steps)
         self.stop_predicting = False
@@ -252,7 +253,7 @@ class Trainer(Compilation):
         return gradients(self, x, y, sample_weight)
 
     def _arrays_of(self, packed: Data) -> tuple[Any, Any, Any]:
-        return data.adjust_ranks(self, packed.x), packed.y, packed.sample_weight
+        return adjust_ranks(self, packed.x), packed.y, packed.sample_weight
 
     def _evaluation(self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None) -> Any:
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
