@@ -1,11 +1,11 @@
 //! Evaluation and prediction, on snapshots of the weights.
 
-use crate::backend::{Device, Purpose, Steps, Totals};
+use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, Settled, lock};
+use crate::model::{Compiled, Model, Samples, Settled, lock};
 use crate::params::Snapshot;
-use crate::train::{Schedule, identity, logs};
+use crate::train::{Schedule, identity};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ const BLOCK: usize = 64;
 pub struct Evaluation {
     model: Arc<Model>,
     compiled: Arc<Compiled>,
+    objectives: Vec<Objective>,
     executor: Settled,
     weights: Arc<Snapshot>,
     order: Vec<u32>,
@@ -27,37 +28,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Checks and allocates everything.
-    pub fn new(
-        model: &Arc<Model>,
-        x: Vec<Array>,
-        y: Array,
-        weights: Option<Array>,
-        schedule: Schedule,
-    ) -> Result<Self> {
-        Self::on(model, x, y, weights, schedule, None)
-    }
-
-    /// The same on a device of choice.
-    pub fn on(
-        model: &Arc<Model>,
-        x: Vec<Array>,
-        y: Array,
-        weights: Option<Array>,
-        schedule: Schedule,
-        device: Option<Device>,
-    ) -> Result<Self> {
+    /// Checks and allocates everything. `device`: where to run, if not where the model does.
+    pub fn new(model: &Arc<Model>, data: Samples, schedule: Schedule, device: Option<Device>) -> Result<Self> {
         let compiled = model.compiled()?;
-        let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
+        let (feed, objectives) = model.check_data(&compiled, data)?;
         let (steps, batch) = (schedule.steps(feed.rows())?, schedule.batch.min(feed.rows()));
-        let totals = Totals::new(objective.metrics.len());
+        let totals = Totals::new(&objectives, &model.output_columns());
         let home = model.home(device)?;
-        let mut executor = model.settle(home, &compiled.plan, &Purpose::Evaluate(objective), batch)?;
+        let mut executor = model.settle(home, &compiled.plan, &Purpose::Evaluate(objectives.clone()), batch)?;
         let order = identity(&feed)?;
         executor.get()?.bind_data(feed)?;
         let weights = model.snapshot()?;
         let model = model.clone();
-        Ok(Evaluation { model, compiled, executor, weights, order, batch, steps, step: 0, totals })
+        Ok(Evaluation { model, compiled, objectives, executor, weights, order, batch, steps, step: 0, totals })
     }
 
     /// Steps in all.
@@ -70,14 +53,14 @@ impl Evaluation {
     }
     /// Loss and metrics so far.
     pub fn logs(&self) -> Vec<(String, f64)> {
-        logs(&self.totals, &self.compiled)
+        self.compiled.logs(&self.objectives, &self.totals)
     }
 
     /// Starts again, on the weights as they are now.
     pub fn begin(&mut self) -> Result<()> {
         self.weights = self.model.snapshot()?;
         self.step = 0;
-        self.totals = Totals::new(self.totals.metrics.len());
+        self.totals.clear();
         Ok(())
     }
 
@@ -100,19 +83,14 @@ pub struct Prediction {
     weights: Arc<Snapshot>,
     rows: usize,
     done: usize,
-    width: usize,
+    widths: Vec<usize>,
 }
 
 impl Prediction {
-    /// Checks and allocates everything but the result.
-    pub fn new(model: &Arc<Model>, x: Vec<Array>) -> Result<Self> {
-        Self::on(model, x, None)
-    }
-
-    /// The same on a device of choice.
-    pub fn on(model: &Arc<Model>, x: Vec<Array>, device: Option<Device>) -> Result<Self> {
+    /// Checks and allocates everything but the results. `device`: where to run, if not where the model does.
+    pub fn new(model: &Arc<Model>, x: Vec<Array>, device: Option<Device>) -> Result<Self> {
         model.check_inputs(&x)?;
-        let feed = Arc::new(Feed { inputs: x, target: None, weights: None });
+        let feed = Arc::new(Feed { inputs: x, ..Feed::default() });
         let rows = feed.rows();
         let home = model.home(device)?;
         let kept = {
@@ -124,9 +102,9 @@ impl Prediction {
             None => model.settle(home, model.plan(), &Purpose::Predict, BLOCK)?,
         };
         executor.get()?.bind_data(feed)?;
-        let width = model.output_shapes()[0].iter().product();
+        let widths = model.output_shapes().iter().map(|shape| shape.iter().product()).collect();
         let weights = model.snapshot()?;
-        Ok(Prediction { model: model.clone(), executor: Some(executor), weights, rows, done: 0, width })
+        Ok(Prediction { model: model.clone(), executor: Some(executor), weights, rows, done: 0, widths })
     }
 
     /// Samples in all.
@@ -137,17 +115,22 @@ impl Prediction {
     pub fn done(&self) -> usize {
         self.done
     }
-    /// Numbers a sample.
-    pub fn width(&self) -> usize {
-        self.width
+    /// Numbers a sample, for each output.
+    pub fn widths(&self) -> &[usize] {
+        &self.widths
     }
 
-    /// Predicts up to `max_rows` more samples or until the time is over, into `out`, which is the whole result. At least
-    /// one block.
-    pub fn run(&mut self, out: &mut [f32], max_rows: usize, time: Duration) -> Result<()> {
-        if out.len() != self.rows * self.width {
-            let expected = format!("{} numbers", self.rows * self.width);
-            return Err(Error::invalid("out", expected, out.len().to_string()));
+    /// Room for all results.
+    pub fn results(&self) -> Result<Vec<Vec<f32>>> {
+        self.widths.iter().map(|width| zeros(self.rows.saturating_mul(*width), "predictions")).collect()
+    }
+
+    /// Predicts up to `max_rows` more samples or until the time is over, into `out`, which is what
+    /// [`Prediction::results`] made. At least one block.
+    pub fn run(&mut self, out: &mut [Vec<f32>], max_rows: usize, time: Duration) -> Result<()> {
+        if !out.iter().map(Vec::len).eq(self.widths.iter().map(|width| self.rows * width)) {
+            let expected = format!("{} samples of {:?} numbers", self.rows, self.widths);
+            return Err(Error::invalid("out", expected, "arrays of other sizes"));
         }
         let deadline = Instant::now() + time;
         let until = self.done.saturating_add(max_rows).min(self.rows);
@@ -156,8 +139,10 @@ impl Prediction {
         while self.done < until {
             let end = (self.done + piece).min(until);
             if let Some(executor) = &mut self.executor {
-                let executor = executor.get()?;
-                executor.forward(&self.weights, self.done..end, &mut out[self.done * self.width..end * self.width])?;
+                let parts = out.iter_mut().zip(&self.widths);
+                let mut parts: Vec<&mut [f32]> =
+                    parts.map(|(out, width)| &mut out[self.done * width..end * width]).collect();
+                executor.get()?.forward(&self.weights, self.done..end, &mut parts)?;
             }
             self.done = end;
             if Instant::now() >= deadline {
@@ -180,15 +165,25 @@ impl Drop for Prediction {
     }
 }
 
+/// Zeros; a refused allocation is an error and not an abort.
+pub(crate) fn zeros(count: usize, place: &str) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    let refused = |_| Error::OutOfMemory { place: place.into(), bytes: count.saturating_mul(4) };
+    values.try_reserve_exact(count).map_err(refused)?;
+    values.resize(count, 0.0);
+    Ok(values)
+}
+
 impl Model {
-    /// The outputs for `x`, row-major; safe from any number of threads.
+    /// The first output for `x`, row-major; safe from any number of threads.
     pub fn predict(self: &Arc<Self>, x: Vec<Array>) -> Result<Vec<f32>> {
-        let mut prediction = Prediction::new(self, x)?;
-        let mut out = Vec::new();
-        let count = prediction.rows() * prediction.width();
-        out.try_reserve_exact(count)
-            .map_err(|_| Error::OutOfMemory { place: "predictions".into(), bytes: count * 4 })?;
-        out.resize(count, 0.0);
+        Ok(self.predict_all(x)?.swap_remove(0))
+    }
+
+    /// Every output for `x`, row-major; safe from any number of threads.
+    pub fn predict_all(self: &Arc<Self>, x: Vec<Array>) -> Result<Vec<Vec<f32>>> {
+        let mut prediction = Prediction::new(self, x, None)?;
+        let mut out = prediction.results()?;
         while prediction.done() < prediction.rows() {
             prediction.run(&mut out, usize::MAX, Duration::from_secs(3600))?;
         }

@@ -1,14 +1,14 @@
 //! The façade: a graph of layers that is compiled, trained, evaluated and asked.
 
-use crate::backend::{Backend, Device, Executor, Objective, Purpose};
-use crate::data::{Array, Feed, Target, check_class_ids, check_finite};
+use crate::backend::{Backend, Device, Executor, Measure, Objective, Purpose, Totals};
+use crate::data::{Array, Feed, Target, check_class_ids, check_finite, check_ids};
 use crate::error::{Error, Result};
-use crate::layers::Layer;
+use crate::layers::{Layer, Shape};
 use crate::losses::{LossSpec, Reduction, TargetKind};
 use crate::metrics::MetricConfig;
 use crate::optimizers::OptimizerState;
 use crate::params::Snapshot;
-use crate::plan::{Builder, Plan, TensorId};
+use crate::plan::{Builder, Kind, Plan, TensorId};
 use crate::rng;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,35 +27,56 @@ pub struct Graph {
 impl Graph {
     /// Layers one after the other, built for this input.
     pub fn chain(layers: &[Arc<Layer>], input_shape: &[usize], seed: u64) -> Result<Self> {
-        let mut shape: Vec<Option<usize>> = input_shape.iter().map(|&d| Some(d)).collect();
-        for (i, layer) in layers.iter().enumerate() {
-            layer.build(&shape, seed, &i.to_string())?;
-            shape = layer.output_shape(&shape)?;
-        }
         let nodes = layers.iter().enumerate().map(|(i, layer)| (layer.clone(), vec![i])).collect();
-        Ok(Graph { nodes, input_shapes: vec![input_shape.to_vec()], outputs: vec![layers.len()] })
+        let graph = Graph { nodes, input_shapes: vec![input_shape.to_vec()], outputs: vec![layers.len()] };
+        graph.build(seed)?;
+        Ok(graph)
+    }
+
+    /// Builds the layers that are not built yet. A layer's random streams are named by its first place in the graph.
+    pub fn build(&self, seed: u64) -> Result<()> {
+        let known = |shape: &Vec<usize>| shape.iter().map(|&d| Some(d)).collect();
+        let mut shapes: Vec<Shape> = self.input_shapes.iter().map(known).collect();
+        for (i, (layer, inputs)) in self.nodes.iter().enumerate() {
+            let inputs = pick(&shapes, layer, inputs)?;
+            layer.build(&inputs, seed, &i.to_string())?;
+            shapes.push(layer.output_shape(&inputs)?);
+        }
+        Ok(())
     }
 
     /// The plan; `seed` is the model's.
     pub fn lower(&self, seed: u64) -> Result<Plan> {
-        let mut builder = Builder::new(seed);
+        self.lower_into(Builder::new(seed))
+    }
+
+    /// The same with gradients by the inputs.
+    pub fn lower_with_input_gradients(&self, seed: u64) -> Result<Plan> {
+        self.lower_into(Builder::new(seed).with_input_gradients())
+    }
+
+    fn lower_into(&self, mut builder: Builder) -> Result<Plan> {
         let inputs = self.input_shapes.iter().enumerate();
         let mut values: Vec<TensorId> = inputs.map(|(i, shape)| builder.input(i, shape)).collect();
         for (i, (layer, inputs)) in self.nodes.iter().enumerate() {
-            let [input] = inputs[..] else {
-                return Err(Error::invalid(layer.place(), "one input", format!("{}", inputs.len())));
-            };
-            let place = || Error::invalid(layer.place(), "an input made before it", format!("value {input}"));
+            let inputs = pick(&values, layer, inputs)?;
             builder.set_path(i.to_string());
-            let value = layer.lower(&mut builder, *values.get(input).ok_or_else(place)?)?;
+            let value = layer.lower(&mut builder, &inputs)?;
             values.push(value);
         }
         let outputs: Option<Vec<TensorId>> = self.outputs.iter().map(|&o| values.get(o).copied()).collect();
         match outputs {
-            Some(outputs) if outputs.len() == 1 => Ok(builder.finish(outputs)),
-            _ => Err(Error::invalid("model", "one output that a layer makes", format!("{:?}", self.outputs))),
+            Some(outputs) if !outputs.is_empty() => Ok(builder.finish(outputs)),
+            _ => Err(Error::invalid("model", "outputs that layers make", format!("{:?}", self.outputs))),
         }
     }
+}
+
+/// What a node reads of what was made before it.
+fn pick<T: Clone>(values: &[T], layer: &Layer, inputs: &[usize]) -> Result<Vec<T>> {
+    let picked: Option<Vec<T>> = inputs.iter().map(|&i| values.get(i).cloned()).collect();
+    let made = || Error::invalid(layer.place(), "inputs made before it", format!("values {inputs:?}"));
+    picked.filter(|picked| !picked.is_empty()).ok_or_else(made)
 }
 
 /// An optimizer that models and their users share.
@@ -65,11 +86,58 @@ pub type SharedOptimizer = Arc<Mutex<OptimizerState>>;
 pub struct Compiled {
     pub(crate) plan: Arc<Plan>,
     pub(crate) optimizer: SharedOptimizer,
-    loss: LossSpec,
-    metrics: Vec<MetricConfig>,
+    /// One an output.
+    asked: Vec<Asked>,
     /// The executor of the last training run, for the next one of the same kind: its buffers, and what it learned about
     /// the machine.
     pub(crate) trainer: Mutex<Option<Trainer>>,
+}
+
+/// What `compile` was told about one output. What it means exactly, the data decide.
+struct Asked {
+    loss: Option<LossSpec>,
+    weight: f64,
+    /// What the logs call the output's own loss; `None` where they do not name it.
+    loss_key: Option<String>,
+    metrics: Vec<(MetricConfig, bool)>,
+}
+
+impl Asked {
+    fn parse(value: &Value) -> Result<Self> {
+        let loss = value.get("loss").filter(|loss| !loss.is_null());
+        let loss = loss.map(|loss| LossSpec::parse(loss, "loss")).transpose()?;
+        if let Some(LossSpec::Exact(exact)) = &loss
+            && exact.reduction == Reduction::None
+        {
+            return Err(Error::invalid("loss: reduction", "one that makes a number", "None"));
+        }
+        let weight = value.get("loss_weight").filter(|w| !w.is_null());
+        let weight = weight.map_or(Some(1.0), Value::as_f64).filter(|w| w.is_finite());
+        let weight = weight.ok_or_else(|| Error::wrong_type("loss_weights", "finite numbers", value.to_string()))?;
+        let metrics = value.get("metrics").and_then(Value::as_array).into_iter().flatten();
+        let metrics = metrics.map(|m| {
+            let mut metric = MetricConfig::parse(m.get("metric").unwrap_or(m), "metrics")?;
+            if let Some(name) = m.get("metric").and(m.get("name")).and_then(Value::as_str) {
+                metric.name = name.to_string();
+            }
+            Ok((metric, m.get("weighted").and_then(Value::as_bool).unwrap_or(false)))
+        });
+        let loss_key = value.get("loss_key").and_then(Value::as_str).map(str::to_string);
+        Ok(Asked { loss, weight, loss_key, metrics: metrics.collect::<Result<_>>()? })
+    }
+
+    /// What it means for an output of so many columns and a target of so many.
+    fn resolve(&self, output_columns: usize, target_columns: Option<usize>) -> Objective {
+        let measure = |(config, weighted): &(MetricConfig, bool)| Measure {
+            metric: config.spec.resolve(output_columns, target_columns),
+            weighted: *weighted,
+        };
+        Objective {
+            loss: self.loss.as_ref().map(|loss| loss.resolve(output_columns, target_columns)),
+            weight: self.weight,
+            metrics: self.metrics.iter().map(measure).collect(),
+        }
+    }
 }
 
 /// Where an executor can be used again: on the same device (`None`: the model's own backend), in the same process.
@@ -105,14 +173,24 @@ impl Drop for Settled {
 /// A training executor, and what it was made for.
 pub(crate) struct Trainer {
     pub(crate) batch: usize,
-    pub(crate) objective: Objective,
+    pub(crate) objectives: Vec<Objective>,
     pub(crate) executor: Settled,
 }
 
 impl Compiled {
-    /// What the logs call the metrics.
-    pub(crate) fn metric_names(&self) -> impl Iterator<Item = &str> {
-        self.metrics.iter().map(|m| m.name.as_str())
+    /// The logs that sums amount to.
+    pub(crate) fn logs(&self, objectives: &[Objective], totals: &Totals) -> Vec<(String, f64)> {
+        let mean = |sum: f64| if totals.samples > 0.0 { sum / totals.samples } else { 0.0 };
+        let mut logs = vec![("loss".to_string(), mean(totals.loss))];
+        let mut states = totals.metrics.iter();
+        for ((asked, objective), loss) in self.asked.iter().zip(objectives).zip(&totals.losses) {
+            logs.extend(asked.loss_key.iter().map(|key| (key.clone(), mean(*loss))));
+            for ((config, _), measure) in asked.metrics.iter().zip(&objective.metrics) {
+                let state = states.next().map_or(&[][..], Vec::as_slice);
+                logs.push((config.name.clone(), measure.metric.result(state)));
+            }
+        }
+        logs
     }
 }
 
@@ -134,6 +212,8 @@ pub struct Model {
     pub(crate) training: Mutex<()>,
     /// Epochs begun, which the order of the samples is drawn by.
     pub(crate) epochs: AtomicU64,
+    /// Calls as in training, which noise is drawn by.
+    calls: AtomicU64,
 }
 
 impl Model {
@@ -159,6 +239,7 @@ impl Model {
             predictors: Mutex::new(Vec::new()),
             training: Mutex::new(()),
             epochs: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
         })
     }
 
@@ -192,31 +273,33 @@ impl Model {
     pub(crate) fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
+    /// The last axis of each output.
+    pub(crate) fn output_columns(&self) -> Vec<usize> {
+        self.plan.outputs.iter().map(|&t| self.plan.tensors[t].columns()).collect()
+    }
     /// The shape of one sample of each output.
     pub fn output_shapes(&self) -> Vec<Vec<usize>> {
         self.plan.outputs.iter().map(|&t| self.plan.tensors[t].shape.clone()).collect()
     }
 
-    /// Sets optimizer, loss and metrics. `config`: `{"loss": …, "metrics": [{"name": …, "metric": …}]}`, each object a
-    /// name or a class name with arguments. Which layers are trainable is read now.
+    /// Sets optimizer, losses and metrics. `config`: `{"outputs": [{"loss": …, "loss_weight": 1.0, "loss_key": …,
+    /// "metrics": [{"name": …, "metric": …, "weighted": false}]}]}`, with an entry an output, where each loss and metric is
+    /// a name or a class name with arguments; for one output that entry alone will do. Which layers are trainable is
+    /// read now.
     pub fn compile(&self, optimizer: SharedOptimizer, config: &Value) -> Result<()> {
-        let loss = LossSpec::parse(config.get("loss").unwrap_or(&Value::Null), "loss")?;
-        if let LossSpec::Exact(exact) = loss
-            && exact.reduction == Reduction::None
-        {
-            return Err(Error::invalid("loss: reduction", "one that makes a number", "None"));
+        let asked: Vec<Asked> = match config.get("outputs").and_then(Value::as_array) {
+            Some(outputs) => outputs.iter().map(Asked::parse).collect::<Result<_>>()?,
+            None => vec![Asked::parse(config)?],
+        };
+        if asked.len() != self.plan.outputs.len() {
+            let expected = format!("{} losses, one an output", self.plan.outputs.len());
+            return Err(Error::invalid("loss", expected, asked.len().to_string()));
         }
-        let metrics = config.get("metrics").and_then(Value::as_array).into_iter().flatten();
-        let metrics = metrics.map(|m| {
-            let mut metric = MetricConfig::parse(m.get("metric").unwrap_or(m), "metrics")?;
-            if let Some(name) = m.get("name").and_then(Value::as_str) {
-                metric.name = name.to_string();
-            }
-            Ok(metric)
-        });
-        let metrics = metrics.collect::<Result<_>>()?;
+        if asked.iter().all(|a| a.loss.is_none()) {
+            return Err(Error::invalid("loss", "a loss for an output at least", "none"));
+        }
         let plan = Arc::new(self.graph.lower(self.seed)?);
-        *lock(&self.compiled) = Some(Arc::new(Compiled { plan, optimizer, loss, metrics, trainer: Mutex::new(None) }));
+        *lock(&self.compiled) = Some(Arc::new(Compiled { plan, optimizer, asked, trainer: Mutex::new(None) }));
         Ok(())
     }
 
@@ -235,6 +318,11 @@ impl Model {
     /// Draws the number of the next epoch.
     pub(crate) fn next_epoch(&self) -> u64 {
         self.epochs.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Draws the number of the next call as in training.
+    pub(crate) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The weights as they are, or, while somebody trains, as they were between two recent steps.
@@ -280,68 +368,114 @@ impl Model {
                 return Err(Error::invalid("x", expected, array.rows().to_string()));
             }
         }
+        // What an embedding looks up, where it comes straight from an input.
+        for stage in &self.plan.stages {
+            if let (Kind::Embedding { table }, Some(source)) = (&stage.kind, self.plan.tensors[stage.input()].source) {
+                let rows = self.plan.variables[*table].layout().rows;
+                check_ids(&x[source], rows, &format!("Embedding '{}'", stage.layer))?;
+            }
+        }
         Ok(())
     }
 
-    /// Checks data for training or evaluation, and settles what the automatic loss and metrics mean for it.
-    pub(crate) fn check_data(
-        &self,
-        compiled: &Compiled,
-        x: Vec<Array>,
-        y: Array,
-        weights: Option<Array>,
-    ) -> Result<(Arc<Feed>, Objective)> {
+    /// Checks data for training or evaluation, and settles what the automatic losses and metrics mean for it. `y` and
+    /// `weights` hold an entry an output; `weights` may be empty.
+    pub(crate) fn check_data(&self, compiled: &Compiled, data: Samples) -> Result<(Arc<Feed>, Vec<Objective>)> {
+        let Samples { x, y, mut weights } = data;
         self.check_inputs(&x)?;
-        let samples = x[0].rows();
-        for (place, array) in [("y", Some(&y)), ("sample_weight", weights.as_ref())] {
-            if let Some(array) = array
-                && array.rows() != samples
-            {
-                return Err(Error::invalid(place, format!("{samples} samples, as x has"), array.rows().to_string()));
+        let (outputs, samples) = (compiled.asked.len(), x[0].rows());
+        weights.resize(if weights.is_empty() { outputs } else { weights.len() }, None);
+        for (place, count) in [("y", y.len()), ("sample_weight", weights.len())] {
+            if count != outputs {
+                return Err(Error::invalid(place, format!("{outputs} arrays, one an output"), count.to_string()));
             }
         }
-        if let Some(weights) = &weights {
-            if weights.row_len() != 1 {
-                return Err(Error::invalid("sample_weight", "one number a sample", tuple(weights.shape())));
+        let place = |name: &str, i: usize| if outputs == 1 { name.to_string() } else { format!("{name}[{i}]") };
+        let (mut targets, mut objectives) = (Vec::new(), Vec::new());
+        for (i, ((asked, y), weights)) in compiled.asked.iter().zip(y).zip(&weights).enumerate() {
+            if let Some(weights) = weights {
+                check_weights(weights, samples, &place("sample_weight", i))?;
             }
-            check_finite(weights, "sample_weight")?;
+            let output = &compiled.plan.tensors[compiled.plan.outputs[i]];
+            let rank = output.shape.len();
+            let target_columns = y.as_ref().and_then(|y| (y.shape().len() == rank + 1).then(|| y.shape()[rank]));
+            let objective = asked.resolve(output.columns(), target_columns);
+            targets.push(check_target(&objective, asked, &output.shape, y, samples, &place("y", i))?);
+            objectives.push(objective);
         }
-        let output = &compiled.plan.tensors[compiled.plan.outputs[0]];
-        let (shape, columns) = (&output.shape, output.columns());
-        let target_columns = (y.shape().len() == shape.len() + 1).then(|| y.shape()[shape.len()]);
-        let objective = Objective {
-            loss: compiled.loss.resolve(columns, target_columns),
-            metrics: compiled.metrics.iter().map(|m| m.spec.resolve(columns, target_columns)).collect(),
-        };
-        let kind = objective.loss.loss.target_kind();
-        for (metric, config) in objective.metrics.iter().zip(&compiled.metrics) {
-            // With one column a class id and a number are the same thing.
-            if metric.target_kind() != kind && columns != 1 {
-                let expected = format!("a metric of {} targets, like the loss", name_of(kind));
-                return Err(Error::invalid("metrics", expected, format!("'{}'", config.name)));
-            }
+        Ok((Arc::new(Feed { inputs: x, targets, weights }), objectives))
+    }
+}
+
+/// What a run is given: inputs, and an entry an output of targets and weights.
+#[derive(Default)]
+pub struct Samples {
+    /// The model's inputs.
+    pub x: Vec<Array>,
+    /// A target for each output that has a loss or a metric.
+    pub y: Vec<Option<Array>>,
+    /// Weights of the samples; empty where no output has any.
+    pub weights: Vec<Option<Array>>,
+}
+
+impl Samples {
+    /// One input, one output, no weights.
+    pub fn of(x: Array, y: Array) -> Self {
+        Samples { x: vec![x], y: vec![Some(y)], weights: Vec::new() }
+    }
+}
+
+fn check_weights(weights: &Array, samples: usize, place: &str) -> Result<()> {
+    if weights.rows() != samples {
+        return Err(Error::invalid(place, format!("{samples} samples, as x has"), weights.rows().to_string()));
+    }
+    if weights.row_len() != 1 {
+        return Err(Error::invalid(place, "one number a sample", tuple(weights.shape())));
+    }
+    check_finite(weights, place)
+}
+
+/// Checks the target of an output of this shape.
+fn check_target(
+    objective: &Objective,
+    asked: &Asked,
+    shape: &[usize],
+    y: Option<Array>,
+    samples: usize,
+    place: &str,
+) -> Result<Option<Target>> {
+    let Some(kind) = objective.target_kind() else { return Ok(None) };
+    let Some(y) = y else { return Err(Error::invalid(place, "a target for the loss and the metrics", "None")) };
+    if y.rows() != samples {
+        return Err(Error::invalid(place, format!("{samples} samples, as x has"), y.rows().to_string()));
+    }
+    let columns = shape.last().copied().unwrap_or(1);
+    for (measure, (config, _)) in objective.metrics.iter().zip(&asked.metrics) {
+        // With one column a class id and a number are the same thing.
+        if measure.metric.target_kind() != kind && columns != 1 {
+            let expected = format!("a metric of {} targets, like the loss", name_of(kind));
+            return Err(Error::invalid("metrics", expected, format!("'{}'", config.name)));
         }
-        let sample = &y.shape()[1..];
-        let target = match kind {
-            TargetKind::Class => {
-                let rows = &shape[..shape.len() - 1];
-                if sample != rows && sample.strip_suffix(&[1]) != Some(rows) {
-                    let expected = format!("class ids of shape {}", with_batch(rows));
-                    return Err(Error::invalid("y", expected, tuple(y.shape())));
-                }
-                check_class_ids(&y, columns, objective.loss.loss.ignored_class())?;
-                Target::Class(y)
+    }
+    let sample = &y.shape()[1..];
+    match kind {
+        TargetKind::Class => {
+            let rows = &shape[..shape.len().saturating_sub(1)];
+            if sample != rows && sample.strip_suffix(&[1]) != Some(rows) {
+                let expected = format!("class ids of shape {}", with_batch(rows));
+                return Err(Error::invalid(place, expected, tuple(y.shape())));
             }
-            TargetKind::Dense => {
-                if sample != shape && shape.strip_suffix(&[1]) != Some(sample) {
-                    let expected = format!("shape {}, as the output", with_batch(shape));
-                    return Err(Error::invalid("y", expected, tuple(y.shape())));
-                }
-                check_finite(&y, "y")?;
-                Target::Dense(y)
+            check_class_ids(&y, columns, objective.ignored_class(), place)?;
+            Ok(Some(Target::Class(y)))
+        }
+        TargetKind::Dense => {
+            if sample != shape && shape.strip_suffix(&[1]) != Some(sample) {
+                let expected = format!("shape {}, as the output", with_batch(shape));
+                return Err(Error::invalid(place, expected, tuple(y.shape())));
             }
-        };
-        Ok((Arc::new(Feed { inputs: x, target: Some(target), weights }), objective))
+            check_finite(&y, place)?;
+            Ok(Some(Target::Dense(y)))
+        }
     }
 }
 

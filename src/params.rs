@@ -9,7 +9,9 @@
 //! a reader therefore sees the numbers of one whole step, never a mixture.
 
 use crate::backend::cpu::simd::PANEL;
+use crate::constraints::Constraint;
 use crate::error::{Error, Result};
+use crate::regularizers::Regularizer;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -99,6 +101,8 @@ pub struct Variable {
     shape: Vec<usize>,
     layout: Layout,
     trainable: bool,
+    regularizer: Option<Regularizer>,
+    constraint: Option<Constraint>,
     lines: RwLock<Lines>,
     version: AtomicU64,
     waiting: AtomicUsize,
@@ -107,23 +111,39 @@ pub struct Variable {
 
 impl Variable {
     /// A variable with row-major `values`. `path` is unique in its layer, e.g. `dense_1/kernel`.
-    pub fn new(name: &str, path: &str, shape: &[usize], trainable: bool, values: &[f32]) -> Result<Arc<Self>> {
+    pub fn new(name: &str, path: &str, shape: &[usize], trainable: bool, values: &[f32]) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let layout = Layout::of(shape, path)?;
         let mut lines = lines(layout.lines(), path)?;
         layout.pack(values, &mut lines);
-        Ok(Arc::new(Variable {
+        Ok(Variable {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name: name.to_string(),
             path: path.to_string(),
             shape: shape.to_vec(),
             layout,
             trainable,
+            regularizer: None,
+            constraint: None,
             lines: RwLock::new(lines),
             version: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             trainers: AtomicUsize::new(0),
-        }))
+        })
+    }
+
+    /// The same with a penalty on its numbers and a rule that they keep to after each step.
+    pub fn with_rules(self, regularizer: Option<Regularizer>, constraint: Option<Constraint>) -> Self {
+        Variable { regularizer, constraint, ..self }
+    }
+
+    /// The penalty on its numbers.
+    pub fn regularizer(&self) -> Option<&Regularizer> {
+        self.regularizer.as_ref()
+    }
+    /// The rule that its numbers keep to.
+    pub fn constraint(&self) -> Option<&Constraint> {
+        self.constraint.as_ref()
     }
 
     /// Unique in the process; locks are taken in its order.
@@ -352,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_knows_when_it_is_old() {
-        let v = [Variable::new("bias", "b", &[2], true, &[1.0, 2.0]).unwrap()];
+        let v = [Arc::new(Variable::new("bias", "b", &[2], true, &[1.0, 2.0]).unwrap())];
         let snapshot = Snapshot::take(&v).unwrap();
         assert!(snapshot.is_current(&v));
         v[0].assign(&[2], &[0.0, 0.0]).unwrap();

@@ -44,29 +44,161 @@ impl Tensor {
     }
 }
 
-/// What a stage computes.
+/// What merges several tensors of one shape, element by element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "Keras's names say it")]
+pub enum Merge {
+    Add,
+    Subtract,
+    Multiply,
+    Average,
+    Maximum,
+    Minimum,
+}
+
+/// Noise that training puts on each element, from draws n ~ N(0, 1) or kept-or-dropped masks m.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    /// x + σn.
+    Gaussian {
+        /// σ.
+        stddev: f64,
+    },
+    /// x·(1 + n·√(rate/(1 − rate))).
+    GaussianDropout {
+        /// The rate of the dropout it stands for.
+        rate: f64,
+    },
+    /// a·(x·m + α′(1 − m)) + b, which keeps mean and variance of a SELU's output.
+    AlphaDropout {
+        /// The fraction that is set to α′.
+        rate: f64,
+    },
+}
+
+/// What `CategoryEncoding` and `Discretization` write for the categories of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One row of zeros and a one for each category.
+    OneHot,
+    /// A 1 for every category that occurs.
+    MultiHot,
+    /// How often each category occurs.
+    Count,
+}
+
+/// What a stage computes. Numbers of variables are indices among the plan's.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "variables are explained by their layer")]
 pub enum Kind {
     /// y = x · kernel + bias, along the last axis.
-    Dense {
-        /// The index of the kernel among the plan's variables.
-        kernel: usize,
-        /// The index of the bias.
-        bias: Option<usize>,
-    },
+    Dense { kernel: usize, bias: Option<usize> },
     /// An activation of each element.
     Map(Activation),
     /// An activation of each row.
     RowMap(Activation),
     /// Each element kept with probability 1 − rate and then divided by it; the identity in inference.
-    Dropout {
-        /// The fraction that is zeroed.
-        rate: f64,
-        /// The masks' random stream.
-        stream: Stream,
-    },
+    Dropout { rate: f64, stream: Stream },
+    /// Other noise; the identity in inference.
+    Noise { noise: Noise, stream: Stream },
     /// The same elements in another shape.
     Reshape,
+    /// Element e of a sample is element `map[e]` of the input's; elements may be repeated or left out.
+    Rearrange { map: Arc<[u32]> },
+    /// Several inputs of one shape, element by element.
+    Merge(Merge),
+    /// The inputs side by side along the last axis.
+    Concatenate,
+    /// For each sample the products of the rows of two inputs: (m, k), (n, k) → (m, n).
+    Dot { m: usize, n: usize },
+    /// x / √max(Σx², ε) for each row.
+    UnitNormalize { epsilon: f64 },
+    /// Each column by mean and variance of the batch, or by the moving ones: γ(x − μ)/√(σ² + ε) + β. `training` is
+    /// whether training uses the batch's (a frozen layer never does).
+    BatchNorm {
+        gamma: Option<usize>,
+        beta: Option<usize>,
+        mean: usize,
+        variance: usize,
+        momentum: f64,
+        epsilon: f64,
+        training: bool,
+    },
+    /// Each row by its own mean and variance; `rms`: by its mean square alone, with no mean taken off.
+    LayerNorm { gamma: Option<usize>, beta: Option<usize>, epsilon: f64, rms: bool },
+    /// x where positive, αx elsewhere; element e of a sample has element `map[e]` of alpha.
+    Prelu { alpha: usize, map: Arc<[u32]> },
+    /// scale·x + offset, with one number for all columns or one a column.
+    Affine { scale: Arc<[f32]>, offset: Arc<[f32]> },
+    /// (x − mean)/max(√variance, ε) for each column, or the inverse of it.
+    Standardize { mean: usize, variance: usize, invert: bool },
+    /// Each element, a row number, becomes that row of the table.
+    Embedding { table: usize },
+    /// How many boundaries are ≤ x: the number of the bin.
+    Discretize { boundaries: Arc<[f32]> },
+    /// The categories along the last axis as a row of `tokens` numbers; for one-hot the last axis is one category.
+    Encode { tokens: usize, encoding: Encoding },
+    /// The identity, with the penalty l1·Σ|x| + l2·Σx² over the batch's size added to the loss.
+    Penalty { l1: f64, l2: f64 },
+}
+
+impl Kind {
+    /// The variables it reads, trained ones first.
+    pub fn variables(&self) -> Vec<usize> {
+        match *self {
+            Self::Dense { kernel, bias } => std::iter::once(kernel).chain(bias).collect(),
+            Self::BatchNorm { gamma, beta, mean, variance, .. } => {
+                gamma.into_iter().chain(beta).chain([mean, variance]).collect()
+            }
+            Self::LayerNorm { gamma, beta, .. } => gamma.into_iter().chain(beta).collect(),
+            Self::Prelu { alpha, .. } => vec![alpha],
+            Self::Standardize { mean, variance, .. } => vec![mean, variance],
+            Self::Embedding { table } => vec![table],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a gradient passes through to the inputs.
+    pub fn passes_gradient(&self) -> bool {
+        !matches!(self, Self::Embedding { .. } | Self::Discretize { .. } | Self::Encode { .. })
+    }
+
+    /// Whether the GPU backend can do it.
+    pub fn runs_on_gpu(&self) -> bool {
+        matches!(self, Self::Dense { .. } | Self::Map(_) | Self::RowMap(_) | Self::Dropout { .. } | Self::Reshape)
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dense { .. } => "Dense",
+            Self::Map(activation) | Self::RowMap(activation) => activation.name(),
+            Self::Dropout { .. } => "Dropout",
+            Self::Noise { noise: Noise::Gaussian { .. }, .. } => "GaussianNoise",
+            Self::Noise { noise: Noise::GaussianDropout { .. }, .. } => "GaussianDropout",
+            Self::Noise { noise: Noise::AlphaDropout { .. }, .. } => "AlphaDropout",
+            Self::Reshape => "Reshape",
+            Self::Rearrange { .. } => "a permutation of axes",
+            Self::Merge(Merge::Add) => "Add",
+            Self::Merge(Merge::Subtract) => "Subtract",
+            Self::Merge(Merge::Multiply) => "Multiply",
+            Self::Merge(Merge::Average) => "Average",
+            Self::Merge(Merge::Maximum) => "Maximum",
+            Self::Merge(Merge::Minimum) => "Minimum",
+            Self::Concatenate => "Concatenate",
+            Self::Dot { .. } => "Dot",
+            Self::UnitNormalize { .. } => "UnitNormalization",
+            Self::BatchNorm { .. } => "BatchNormalization",
+            Self::LayerNorm { .. } => "LayerNormalization",
+            Self::Prelu { .. } => "PReLU",
+            Self::Affine { .. } => "Rescaling",
+            Self::Standardize { .. } => "Normalization",
+            Self::Embedding { .. } => "Embedding",
+            Self::Discretize { .. } => "Discretization",
+            Self::Encode { .. } => "CategoryEncoding",
+            Self::Penalty { .. } => "an activity regularizer",
+        }
+    }
 }
 
 /// One step of the computation.
@@ -77,9 +209,16 @@ pub struct Stage {
     /// What it computes.
     pub kind: Kind,
     /// What it reads.
-    pub input: TensorId,
+    pub inputs: Vec<TensorId>,
     /// What it writes.
     pub output: TensorId,
+}
+
+impl Stage {
+    /// What it reads, or the first of it.
+    pub fn input(&self) -> TensorId {
+        self.inputs[0]
+    }
 }
 
 /// A compiled graph.
@@ -105,6 +244,8 @@ pub struct Plan {
 pub struct Builder {
     plan: Plan,
     path: String,
+    /// Whether gradients by the inputs are wanted.
+    input_gradients: bool,
 }
 
 impl Builder {
@@ -119,7 +260,12 @@ impl Builder {
             trained: Vec::new(),
             seed,
         };
-        Builder { plan, path: String::new() }
+        Builder { plan, path: String::new(), input_gradients: false }
+    }
+
+    /// The same for a plan whose way back goes on to the inputs.
+    pub fn with_input_gradients(self) -> Self {
+        Builder { input_gradients: true, ..self }
     }
 
     /// Names the random streams of the stages to come: a position in the model, not an order of creation.
@@ -134,7 +280,7 @@ impl Builder {
 
     /// A tensor that holds input number `source` of the model.
     pub fn input(&mut self, source: usize, shape: &[usize]) -> TensorId {
-        self.tensor(shape.to_vec(), Some(source), false)
+        self.tensor(shape.to_vec(), Some(source), self.input_gradients)
     }
 
     /// The shape of one sample of a tensor.
@@ -148,9 +294,18 @@ impl Builder {
             return input;
         }
         match self.plan.tensors[input].source {
-            Some(source) => self.tensor(shape, Some(source), false),
-            None => self.stage(layer, Kind::Reshape, input, shape),
+            Some(source) => self.tensor(shape, Some(source), self.input_gradients),
+            None => self.stage(layer, Kind::Reshape, &[input], shape),
         }
+    }
+
+    /// The elements of each sample in another order: element e is the input's element `map[e]`.
+    pub fn rearrange(&mut self, layer: &str, input: TensorId, map: Vec<u32>, shape: Vec<usize>) -> TensorId {
+        let identity = map.len() == self.shape(input).iter().product::<usize>();
+        if identity && map.iter().enumerate().all(|(i, &from)| i == from as usize) {
+            return self.reshape(layer, input, shape);
+        }
+        self.stage(layer, Kind::Rearrange { map: map.into() }, &[input], shape)
     }
 
     /// y = x · kernel + bias.
@@ -160,7 +315,7 @@ impl Builder {
         if let Some(last) = shape.last_mut() {
             *last = variables[0].shape()[1];
         }
-        self.stage(layer, Kind::Dense { kernel: indices[0], bias: indices.get(1).copied() }, input, shape)
+        self.stage(layer, Kind::Dense { kernel: indices[0], bias: indices.get(1).copied() }, &[input], shape)
     }
 
     /// An activation; the identity adds nothing.
@@ -170,7 +325,7 @@ impl Builder {
         }
         let mut shape = self.shape(input).to_vec();
         if !activation.is_rowwise() {
-            return Ok(self.stage(layer, Kind::Map(*activation), input, shape));
+            return Ok(self.stage(layer, Kind::Map(*activation), &[input], shape));
         }
         let columns = shape.last().copied().unwrap_or(1);
         let out = activation.output_columns(columns).ok_or_else(|| {
@@ -179,19 +334,18 @@ impl Builder {
         if let Some(last) = shape.last_mut() {
             *last = out;
         }
-        Ok(self.stage(layer, Kind::RowMap(*activation), input, shape))
+        Ok(self.stage(layer, Kind::RowMap(*activation), &[input], shape))
     }
 
-    /// A stage with one input and one output.
-    pub fn stage(&mut self, layer: &str, kind: Kind, input: TensorId, shape: Vec<usize>) -> TensorId {
-        let trains = match kind {
-            Kind::Dense { kernel, bias } => self.plan.trained[kernel] || bias.is_some_and(|b| self.plan.trained[b]),
-            _ => false,
-        };
-        let trained = self.plan.tensors[input].trained || trains;
-        let output = self.tensor(shape, None, trained);
-        self.plan.tensors[input].uses += 1;
-        self.plan.stages.push(Stage { layer: layer.to_string(), kind, input, output });
+    /// A stage of any kind; the output has this shape. Its variables must come from [`Builder::variable`].
+    pub fn stage(&mut self, layer: &str, kind: Kind, inputs: &[TensorId], shape: Vec<usize>) -> TensorId {
+        let trains = kind.variables().into_iter().any(|v| self.plan.trained[v]);
+        let passes = kind.passes_gradient() && inputs.iter().any(|&t| self.plan.tensors[t].trained);
+        let output = self.tensor(shape, None, trains || passes);
+        for &input in inputs {
+            self.plan.tensors[input].uses += 1;
+        }
+        self.plan.stages.push(Stage { layer: layer.to_string(), kind, inputs: inputs.to_vec(), output });
         output
     }
 
@@ -201,7 +355,8 @@ impl Builder {
         id
     }
 
-    fn variable(&mut self, variable: &Arc<Variable>, trainable: bool) -> usize {
+    /// The number of a variable among the plan's; `trainable` is its layer's. Each call counts as a use.
+    pub fn variable(&mut self, variable: &Arc<Variable>, trainable: bool) -> usize {
         let plan = &mut self.plan;
         let known = plan.variables.iter().position(|v| v.id() == variable.id());
         let index = known.unwrap_or(plan.variables.len());
@@ -230,15 +385,18 @@ impl Builder {
             plan.stages.iter().any(|s| s.output == t && matches!(s.kind, Kind::Dense { .. }))
         };
         for i in 0..plan.stages.len() {
-            let Stage { ref kind, input, output, .. } = plan.stages[i];
+            let Stage { ref kind, ref inputs, output, .. } = plan.stages[i];
+            let input = inputs[0];
+            let writes_over = |kind: &Kind| matches!(kind, Kind::Map(a) if !a.needs_input());
+            let hands_down = |kind: &Kind| matches!(kind, Kind::Map(_) | Kind::Dropout { .. });
+            let (over_input, down) = (writes_over(kind) && made_by_dense(plan, input), hands_down(kind));
             if plan.tensors[input].uses > 1 {
                 continue;
             }
-            let over_input = matches!(kind, Kind::Map(a) if !a.needs_input()) && made_by_dense(plan, input);
             if over_input {
                 plan.tensors[output].storage = plan.tensors[input].storage;
             }
-            if matches!(kind, Kind::Map(_) | Kind::Dropout { .. }) {
+            if down {
                 // Backward runs from the last stage to the first, so the input's gradient takes the output's place.
                 plan.tensors[input].gradient = output;
             }

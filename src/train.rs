@@ -1,9 +1,9 @@
 //! Training: epochs of steps over borrowed arrays.
 
-use crate::backend::{Device, Purpose, Steps, Totals};
+use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, Trainer, lock};
+use crate::model::{Compiled, Model, Samples, Trainer, lock};
 use crate::plan::Plan;
 use crate::rng::Stream;
 use std::sync::{Arc, TryLockError};
@@ -35,18 +35,12 @@ impl Schedule {
     }
 }
 
-/// The logs that sums amount to.
-pub(crate) fn logs(totals: &Totals, compiled: &Compiled) -> Vec<(String, f64)> {
-    let mean = |sum: f64, count: f64| if count > 0.0 { sum / count } else { 0.0 };
-    let metrics = compiled.metric_names().zip(&totals.metrics).map(|(name, (sum, n))| (name.into(), mean(*sum, *n)));
-    std::iter::once(("loss".to_string(), mean(totals.loss, totals.samples))).chain(metrics).collect()
-}
-
 /// A training run over one data set, in pieces.
 pub struct Fit {
     model: Arc<Model>,
     compiled: Arc<Compiled>,
     trainer: Option<Trainer>,
+    objectives: Vec<Objective>,
     schedule: Schedule,
     order: Vec<u32>,
     steps: usize,
@@ -55,46 +49,29 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Checks everything, allocates everything, changes nothing.
-    pub fn new(
-        model: &Arc<Model>,
-        x: Vec<Array>,
-        y: Array,
-        weights: Option<Array>,
-        schedule: Schedule,
-    ) -> Result<Self> {
-        Self::on(model, x, y, weights, schedule, None)
-    }
-
-    /// The same on a device of choice.
-    pub fn on(
-        model: &Arc<Model>,
-        x: Vec<Array>,
-        y: Array,
-        weights: Option<Array>,
-        schedule: Schedule,
-        device: Option<Device>,
-    ) -> Result<Self> {
+    /// Checks everything, allocates everything, changes nothing. `device`: where to run, if not where the model does.
+    pub fn new(model: &Arc<Model>, data: Samples, schedule: Schedule, device: Option<Device>) -> Result<Self> {
         let compiled = model.compiled()?;
-        let (feed, objective) = model.check_data(&compiled, x, y, weights)?;
+        let (feed, objectives) = model.check_data(&compiled, data)?;
         let steps = schedule.steps(feed.rows())?;
-        let totals = Totals::new(objective.metrics.len());
+        let totals = Totals::new(&objectives, &model.output_columns());
         let batch = schedule.batch.min(feed.rows());
         let order = identity(&feed)?;
         let home = model.home(device)?;
         let kept = lock(&compiled.trainer)
-            .take_if(|t| t.batch == batch && t.objective == objective && t.executor.home == home);
+            .take_if(|t| t.batch == batch && t.objectives == objectives && t.executor.home == home);
         let mut trainer = match kept {
             Some(trainer) => trainer,
             None => {
-                let executor = model.settle(home, &compiled.plan, &Purpose::Train(objective.clone()), batch)?;
-                Trainer { batch, objective, executor }
+                let executor = model.settle(home, &compiled.plan, &Purpose::Train(objectives.clone()), batch)?;
+                Trainer { batch, objectives: objectives.clone(), executor }
             }
         };
         trainer.executor.get()?.bind_data(feed)?;
         lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
         let schedule = Schedule { batch, ..schedule };
-        Ok(Fit { model: model.clone(), compiled, trainer: Some(trainer), schedule, order, steps, step: steps, totals })
+        let (model, trainer) = (model.clone(), Some(trainer));
+        Ok(Fit { model, compiled, trainer, objectives, schedule, order, steps, step: steps, totals })
     }
 
     /// Steps in an epoch.
@@ -107,13 +84,13 @@ impl Fit {
     }
     /// Running loss and metrics of this epoch.
     pub fn logs(&self) -> Vec<(String, f64)> {
-        logs(&self.totals, &self.compiled)
+        self.compiled.logs(&self.objectives, &self.totals)
     }
 
     /// Starts an epoch: no logs, a new order.
     pub fn begin_epoch(&mut self) {
         self.step = 0;
-        self.totals = Totals::new(self.totals.metrics.len());
+        self.totals.clear();
         let epoch = self.model.next_epoch();
         if self.schedule.shuffle {
             for (i, row) in self.order.iter_mut().enumerate() {
@@ -192,7 +169,7 @@ pub(crate) fn identity(feed: &Feed) -> Result<Vec<u32>> {
 impl Model {
     /// Trains for so many epochs, shuffled; gives each epoch's loss.
     pub fn fit(self: &Arc<Self>, x: Array, y: Array, batch: usize, epochs: usize) -> Result<Vec<f64>> {
-        let mut fit = Fit::new(self, vec![x], y, None, Schedule { batch, steps: None, shuffle: true })?;
+        let mut fit = Fit::new(self, Samples::of(x, y), Schedule { batch, steps: None, shuffle: true }, None)?;
         (0..epochs)
             .map(|_| {
                 fit.begin_epoch();

@@ -37,7 +37,8 @@ fn train(
     let model = setup.model(backend);
     let x = inputs(rows, &setup.input_shape, 3);
     let y = Array::new((0..rows).map(|i| (i * 7 % 10) as i32).collect(), &[rows]).unwrap();
-    let mut fit = Fit::new(&model, vec![x], y, None, Schedule { batch: 48, steps: None, shuffle: true }).unwrap();
+    let mut fit =
+        Fit::new(&model, samples(x, y, None), Schedule { batch: 48, steps: None, shuffle: true }, None).unwrap();
     let mut logs = Vec::new();
     for epoch in 0..2 {
         set_num_threads(Some(threads(epoch)));

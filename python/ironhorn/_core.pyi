@@ -35,7 +35,10 @@ __all__ = [
     "devices",
     "initialize",
     "loss_values",
+    "metric_add",
+    "metric_result",
     "metric_values",
+    "metric_variables",
     "names",
     "next_seed",
     "num_threads",
@@ -185,6 +188,23 @@ def loss_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDAr
 
 def metric_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
     """The metric of each row (the last axis reduced), before weights and averaging."""
+
+def metric_variables(config: str, columns: int) -> list[tuple[str, list[int]]]:
+    """Name and shape of each of Keras's variables of a metric, for predictions of so many columns. A state holds them
+    one after the other, and starts at 0."""
+
+def metric_add(
+    config: str,
+    state: NDArray[np.float64],
+    y_true: NDArray[Any],
+    y_pred: NDArray[Any],
+    sample_weight: NDArray[Any] | None = None,
+) -> None:
+    """Takes rows into a state, in place. ``y_true`` is like ``y_pred``, ``(rows, columns)``, or a class id a row, as the
+    metric wants; ``sample_weight`` has a number a row, or one for each prediction."""
+
+def metric_result(config: str, state: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers that a state stands for: one, or one a threshold, class or column where Keras gives an array."""
 
 def initialize(config: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
     """Draws one array from an initializer."""

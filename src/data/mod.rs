@@ -237,14 +237,14 @@ impl Array {
 }
 
 /// What one run reads: inputs, and for training and evaluation targets and weights, all with the same samples.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Feed {
     /// One array an input of the model.
     pub inputs: Vec<Array>,
-    /// What the outputs should be.
-    pub target: Option<Target>,
-    /// One weight a sample.
-    pub weights: Option<Array>,
+    /// What each output should be, where that matters.
+    pub targets: Vec<Option<Target>>,
+    /// For each output one weight a sample.
+    pub weights: Vec<Option<Array>>,
 }
 
 /// Targets as numbers, or as class ids.
@@ -259,7 +259,7 @@ pub enum Target {
 impl Feed {
     /// No samples: what an executor is left with between runs.
     pub fn nothing() -> Arc<Self> {
-        Arc::new(Feed { inputs: Vec::new(), target: None, weights: None })
+        Arc::default()
     }
 
     /// Samples.
@@ -269,12 +269,20 @@ impl Feed {
 }
 
 /// Checks that class ids are whole numbers in [0, `classes`), except `ignored`.
-pub fn check_class_ids(y: &Array, classes: usize, ignored: Option<i64>) -> Result<()> {
+pub fn check_class_ids(y: &Array, classes: usize, ignored: Option<i64>, place: &str) -> Result<()> {
     let (end, ignored) = (classes as f64, ignored.map_or(f64::NAN, |i| i as f64));
     match y.find(|id| !(id >= 0.0 && id < end && id.trunc() == id || id == ignored)) {
         Some((row, id)) => {
-            Err(Error::invalid("y", format!("class ids in [0, {classes})"), format!("{id} in row {row}")))
+            Err(Error::invalid(place, format!("class ids in [0, {classes})"), format!("{id} in row {row}")))
         }
+        None => Ok(()),
+    }
+}
+
+/// Checks that the numbers of rows of a table are in [0, `rows`); a fraction is cut off, as in Keras.
+pub fn check_ids(x: &Array, rows: usize, place: &str) -> Result<()> {
+    match x.find(|id| !(id > -1.0 && id < rows as f64)) {
+        Some((row, id)) => Err(Error::invalid(place, format!("ids in [0, {rows})"), format!("{id} in sample {row}"))),
         None => Ok(()),
     }
 }

@@ -47,10 +47,10 @@ fn strided_samples_are_read_in_c_order() {
 #[test]
 fn class_ids_out_of_range_are_named() {
     let y = Array::new(vec![0_i64, 9, 10], &[3]).unwrap();
-    let text = check_class_ids(&y, 10, None).unwrap_err().to_string();
+    let text = check_class_ids(&y, 10, None, "y").unwrap_err().to_string();
     assert_eq!(text, "y: expected class ids in [0, 10), received 10 in row 2");
-    assert!(check_class_ids(&y, 10, Some(10)).is_ok());
-    assert!(check_class_ids(&Array::new(vec![0.5_f32], &[1]).unwrap(), 2, None).is_err());
+    assert!(check_class_ids(&y, 10, Some(10), "y").is_ok());
+    assert!(check_class_ids(&Array::new(vec![0.5_f32], &[1]).unwrap(), 2, None, "y").is_err());
 }
 
 #[test]

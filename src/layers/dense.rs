@@ -3,9 +3,11 @@
 use super::{Kind, Layer, VariableSpec};
 use crate::activations::Activation;
 use crate::config;
+use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
 use crate::plan::{Builder, TensorId};
+use crate::regularizers::Regularizer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,8 +28,6 @@ struct Config {
     kernel_regularizer: Value,
     #[serde(default)]
     bias_regularizer: Value,
-    #[serde(default)]
-    activity_regularizer: Value,
     #[serde(default)]
     kernel_constraint: Value,
     #[serde(default)]
@@ -50,6 +50,10 @@ pub struct Dense {
     activation: Activation,
     kernel_initializer: Initializer,
     bias_initializer: Initializer,
+    kernel_regularizer: Option<Regularizer>,
+    bias_regularizer: Option<Regularizer>,
+    kernel_constraint: Option<Constraint>,
+    bias_constraint: Option<Constraint>,
 }
 
 impl Dense {
@@ -59,17 +63,8 @@ impl Dense {
             .ok()
             .filter(|&u| u > 0)
             .ok_or_else(|| Error::invalid(format!("{place}: units"), "a positive integer", config.units.to_string()))?;
-        for (name, value) in [
-            ("kernel_regularizer", &config.kernel_regularizer),
-            ("bias_regularizer", &config.bias_regularizer),
-            ("activity_regularizer", &config.activity_regularizer),
-            ("kernel_constraint", &config.kernel_constraint),
-            ("bias_constraint", &config.bias_constraint),
-        ] {
-            if !value.is_null() {
-                return Err(Error::invalid(format!("{place}: {name}"), "None (not available yet)", value.to_string()));
-            }
-        }
+        let regularizer = |value, key| Regularizer::parse(value, &format!("{place}: {key}"));
+        let constraint = |value, key| Constraint::parse(value, &format!("{place}: {key}"));
         Ok(Dense {
             units,
             activation: Activation::parse(&config.activation, &format!("{place}: activation"))?,
@@ -78,6 +73,10 @@ impl Dense {
                 &format!("{place}: kernel_initializer"),
             )?,
             bias_initializer: Initializer::parse(&config.bias_initializer, &format!("{place}: bias_initializer"))?,
+            kernel_regularizer: regularizer(&config.kernel_regularizer, "kernel_regularizer")?,
+            bias_regularizer: regularizer(&config.bias_regularizer, "bias_regularizer")?,
+            kernel_constraint: constraint(&config.kernel_constraint, "kernel_constraint")?,
+            bias_constraint: constraint(&config.bias_constraint, "bias_constraint")?,
             config,
         })
     }
@@ -110,9 +109,16 @@ impl Kind for Dense {
 
     fn variables(&self, input: &[usize]) -> Vec<VariableSpec> {
         let inputs = input.last().copied().unwrap_or(1);
-        let kernel =
-            VariableSpec { name: "kernel", shape: vec![inputs, self.units], initializer: self.kernel_initializer };
-        let bias = VariableSpec { name: "bias", shape: vec![self.units], initializer: self.bias_initializer };
+        let kernel = VariableSpec {
+            regularizer: self.kernel_regularizer.clone(),
+            constraint: self.kernel_constraint.clone(),
+            ..VariableSpec::new("kernel", vec![inputs, self.units], self.kernel_initializer)
+        };
+        let bias = VariableSpec {
+            regularizer: self.bias_regularizer.clone(),
+            constraint: self.bias_constraint.clone(),
+            ..VariableSpec::new("bias", vec![self.units], self.bias_initializer)
+        };
         if self.config.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 

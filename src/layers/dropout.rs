@@ -44,6 +44,6 @@ impl Kind for Dropout {
         }
         let stream = builder.stream("mask", self.seed);
         let shape = builder.shape(input).to_vec();
-        Ok(builder.stage(layer.name(), plan::Kind::Dropout { rate: self.rate, stream }, input, shape))
+        Ok(builder.stage(layer.name(), plan::Kind::Dropout { rate: self.rate, stream }, &[input], shape))
     }
 }

@@ -10,28 +10,56 @@ mod input;
 mod reshape;
 
 use crate::config;
+use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
 use crate::params::Variable;
-use crate::plan::{Builder, TensorId};
+use crate::plan::{self, Builder, TensorId};
+use crate::regularizers::Regularizer;
 use crate::rng::Stream;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use strum::VariantNames;
 
-/// What one kind of layer knows. Shapes are of one sample, without the batch.
+/// The shape of one sample, without the batch; an unknown size is `None`.
+pub type Shape = Vec<Option<usize>>;
+
+/// What one kind of layer knows. Shapes are of one sample, without the batch. A layer that merges several inputs
+/// overrides the two methods `…_of_many`, all others the plain ones.
 pub(crate) trait Kind {
     /// The canonical configuration.
     fn config(&self) -> Value;
-    /// The output's shape; an unknown size is `None`.
-    fn output_shape(&self, place: &str, input: &[Option<usize>]) -> Result<Vec<Option<usize>>>;
-    /// The variables it needs for a known last axis.
+    /// The output's shape.
+    fn output_shape(&self, _place: &str, input: &[Option<usize>]) -> Result<Shape> {
+        Ok(input.to_vec())
+    }
+    /// The same from the shapes of all inputs.
+    fn output_shape_of_many(&self, place: &str, inputs: &[Shape]) -> Result<Shape> {
+        match inputs {
+            [input] => self.output_shape(place, input),
+            _ => Err(Error::invalid(place, "one input", inputs.len().to_string())),
+        }
+    }
+    /// The variables it needs for an input of this shape.
     fn variables(&self, _input: &[usize]) -> Vec<VariableSpec> {
         Vec::new()
     }
+    /// Whether variables made for the input `built` serve this one; by default where the last axes agree.
+    fn serves(&self, built: &[usize], input: &[Option<usize>]) -> bool {
+        built.last().copied() == input.last().copied().flatten()
+    }
     /// Adds its stages to a plan.
-    fn lower(&self, builder: &mut Builder, layer: &Layer, input: TensorId) -> Result<TensorId>;
+    fn lower(&self, _builder: &mut Builder, layer: &Layer, _input: TensorId) -> Result<TensorId> {
+        Err(Error::invalid(layer.place(), "several inputs", "one"))
+    }
+    /// The same for all inputs.
+    fn lower_many(&self, builder: &mut Builder, layer: &Layer, inputs: &[TensorId]) -> Result<TensorId> {
+        match *inputs {
+            [input] => self.lower(builder, layer, input),
+            _ => Err(Error::invalid(layer.place(), "one input", inputs.len().to_string())),
+        }
+    }
 }
 
 /// A variable to be made.
@@ -39,6 +67,17 @@ pub(crate) struct VariableSpec {
     pub name: &'static str,
     pub shape: Vec<usize>,
     pub initializer: Initializer,
+    /// Whether training changes it by its gradient.
+    pub trainable: bool,
+    pub regularizer: Option<Regularizer>,
+    pub constraint: Option<Constraint>,
+}
+
+impl VariableSpec {
+    /// A trained variable without rules.
+    pub fn new(name: &'static str, shape: Vec<usize>, initializer: Initializer) -> Self {
+        VariableSpec { name, shape, initializer, trainable: true, regularizer: None, constraint: None }
+    }
 }
 
 /// Every kind of layer.
@@ -89,11 +128,13 @@ pub struct Layer {
     class: String,
     trainable: AtomicBool,
     kind: LayerKind,
+    /// A penalty on the output.
+    activity: Option<Regularizer>,
     built: OnceLock<Built>,
 }
 
 struct Built {
-    columns: usize,
+    input: Vec<usize>,
     variables: Vec<Arc<Variable>>,
 }
 
@@ -122,12 +163,19 @@ impl Layer {
                 return Err(Error::wrong_type(format!("{class} '{name}': trainable"), "a bool", other.to_string()));
             }
         };
-        let kind = LayerKind::parse(class, &config, &format!("{class} '{name}'"))?;
+        let place = format!("{class} '{name}'");
+        let activity = fields.shift_remove("activity_regularizer").unwrap_or(Value::Null);
+        let activity = Regularizer::parse(&activity, &format!("{place}: activity_regularizer"))?;
+        if activity.as_ref().is_some_and(|r| r.elementwise().is_none()) {
+            return Err(Error::invalid(format!("{place}: activity_regularizer"), "L1, L2 or L1L2", "another"));
+        }
+        let kind = LayerKind::parse(class, &config, &place)?;
         Ok(Layer {
             name,
             class: class.to_string(),
             trainable: AtomicBool::new(trainable),
             kind,
+            activity,
             built: OnceLock::new(),
         })
     }
@@ -168,36 +216,34 @@ impl Layer {
         if let (Some(all), Value::Object(own)) = (config.as_object_mut(), self.kind.kind().config()) {
             all.extend(own);
         }
+        if let (Some(activity), Some(fields)) = (&self.activity, config.as_object_mut()) {
+            fields.insert("activity_regularizer".into(), activity.config());
+        }
         json!({"class_name": self.class, "config": config})
     }
 
-    /// The output's shape without the batch; unknown sizes are `None`.
-    pub fn output_shape(&self, input: &[Option<usize>]) -> Result<Vec<Option<usize>>> {
-        self.kind.kind().output_shape(&self.place(), input)
+    /// The output's shape for these inputs.
+    pub fn output_shape(&self, inputs: &[Shape]) -> Result<Shape> {
+        self.kind.kind().output_shape_of_many(&self.place(), inputs)
     }
 
-    /// Makes and initialises the variables for an input of this shape (without the batch). `seed` and `path` name the
-    /// random streams. Once built, a layer keeps its variables and refuses another last axis.
-    pub fn build(&self, input: &[Option<usize>], seed: u64, path: &str) -> Result<()> {
-        self.output_shape(input)?;
-        let columns = input.last().copied().flatten().unwrap_or(1);
+    /// Makes and initialises the variables for inputs of these shapes. `seed` and `path` name the random streams. Once
+    /// built, a layer keeps its variables and refuses inputs that they do not serve.
+    pub fn build(&self, inputs: &[Shape], seed: u64, path: &str) -> Result<()> {
+        self.output_shape(inputs)?;
+        let input = inputs.first().map_or(&[][..], |i| &i[..]);
         if let Some(built) = self.built.get() {
-            if built.variables.is_empty() || built.columns == columns {
+            if built.variables.is_empty() || self.kind.kind().serves(&built.input, input) {
                 return Ok(());
             }
-            let expected = format!("an input whose last axis is {}, as built", built.columns);
-            return Err(Error::invalid(self.place(), expected, format!("{columns}")));
+            let expected = format!("an input of shape {:?}, as built (or one with the same last axis)", built.input);
+            return Err(Error::invalid(self.place(), expected, format!("{input:?}")));
         }
         let known: Vec<usize> = input.iter().map(|d| d.unwrap_or(1)).collect();
-        let variables = self
-            .kind
-            .kind()
-            .variables(&known)
-            .into_iter()
-            .map(|spec| self.make(spec, seed, path))
-            .collect::<Result<_>>()?;
+        let specs = self.kind.kind().variables(&known).into_iter();
+        let variables = specs.map(|spec| self.make(spec, seed, path)).collect::<Result<_>>()?;
         // A layer that another thread built in the meantime keeps that build.
-        let _ = self.built.set(Built { columns, variables });
+        let _ = self.built.set(Built { input: known, variables });
         Ok(())
     }
 
@@ -213,14 +259,29 @@ impl Layer {
         let mut sequence =
             Stream::new(spec.initializer.seed().unwrap_or(seed), &format!("{path}/{}", spec.name)).sequence(0);
         spec.initializer.fill(&spec.shape, &mut values, &mut || sequence.uniform()).map_err(|e| e.at(&place))?;
-        Variable::new(spec.name, &own, &spec.shape, true, &values).map_err(|e| e.at(&self.place()))
+        if let Some(regularizer) = &spec.regularizer {
+            regularizer.check_shape(&spec.shape, &place)?;
+        }
+        if let Some(constraint) = &spec.constraint {
+            constraint.check_shape(&spec.shape, &place)?;
+        }
+        let variable = Variable::new(spec.name, &own, &spec.shape, spec.trainable, &values);
+        let variable = variable.map_err(|e| e.at(&self.place()))?;
+        Ok(Arc::new(variable.with_rules(spec.regularizer, spec.constraint)))
     }
 
     /// Adds this layer's stages to a plan.
-    pub fn lower(&self, builder: &mut Builder, input: TensorId) -> Result<TensorId> {
-        let shape: Vec<Option<usize>> = builder.shape(input).iter().map(|&d| Some(d)).collect();
-        self.output_shape(&shape)?;
-        self.kind.kind().lower(builder, self, input)
+    pub fn lower(&self, builder: &mut Builder, inputs: &[TensorId]) -> Result<TensorId> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&t| builder.shape(t).iter().map(|&d| Some(d)).collect()).collect();
+        self.output_shape(&shapes)?;
+        let output = self.kind.kind().lower_many(builder, self, inputs)?;
+        match self.activity.as_ref().and_then(Regularizer::elementwise) {
+            Some((l1, l2)) => {
+                let shape = builder.shape(output).to_vec();
+                Ok(builder.stage(&self.name, plan::Kind::Penalty { l1, l2 }, &[output], shape))
+            }
+            None => Ok(output),
+        }
     }
 }
 
@@ -270,9 +331,9 @@ mod tests {
     #[test]
     fn a_built_layer_refuses_another_width() {
         let dense = layer("Dense", json!({"units": 3})).unwrap();
-        dense.build(&[Some(4)], 1, "0").unwrap();
+        dense.build(&[vec![Some(4)]], 1, "0").unwrap();
         assert_eq!(dense.variables()[0].shape(), [4, 3]);
-        dense.build(&[Some(2), Some(4)], 9, "5").unwrap();
-        assert!(dense.build(&[Some(5)], 1, "0").is_err());
+        dense.build(&[vec![Some(2), Some(4)]], 9, "5").unwrap();
+        assert!(dense.build(&[vec![Some(5)]], 1, "0").is_err());
     }
 }

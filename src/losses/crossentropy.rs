@@ -40,7 +40,7 @@ impl<R: Real> Labels<'_, R> {
 
 /// y(1 − s) + s/2.
 #[inline(always)]
-fn smooth<R: Real>(y: R, smoothing: f64) -> R {
+pub(super) fn smooth<R: Real>(y: R, smoothing: f64) -> R {
     y.mul_add(R::splat(1.0 - smoothing), R::splat(0.5 * smoothing))
 }
 
@@ -133,15 +133,8 @@ fn product<R: Real>(weight: R, x: R) -> R {
 /// Binary, of a probability.
 #[derive(Clone, Copy)]
 pub struct Probability {
-    smoothing: f64,
-}
-
-impl Probability {
-    /// With the smoothing of these labels.
-    #[inline(always)]
-    pub fn new<R>(labels: &Labels<R>) -> Self {
-        Probability { smoothing: labels.smoothing }
-    }
+    /// How far labels are moved towards ½.
+    pub smoothing: f64,
 }
 
 impl Term for Probability {
@@ -158,16 +151,11 @@ impl Term for Probability {
 /// Binary, of a logit.
 #[derive(Clone, Copy)]
 pub struct Logit {
-    smoothing: f64,
+    /// How far labels are moved towards ½.
+    pub smoothing: f64,
 }
 
 impl Logit {
-    /// With the smoothing of these labels.
-    #[inline(always)]
-    pub fn new<R>(labels: &Labels<R>) -> Self {
-        Logit { smoothing: labels.smoothing }
-    }
-
     /// The loss, and σ(z) − y, and σ(z), for one exponential.
     #[inline(always)]
     fn parts<R: Real>(self, y: R, z: R) -> (R, R, R) {
@@ -190,7 +178,7 @@ impl Term for Logit {
 /// Binary, of logits that become probabilities.
 #[inline(always)]
 pub fn with_sigmoid<R: Real>(labels: Labels<R>, z: &mut [R], mut gradient: Option<&mut [R]>) -> R {
-    let (logit, share) = (Logit::new(&labels), R::splat(1.0 / z.len() as f64));
+    let (logit, share) = (Logit { smoothing: labels.smoothing }, R::splat(1.0 / z.len() as f64));
     let mut sum = R::zero();
     for (j, entry) in z.iter_mut().enumerate() {
         let (value, slope, sigmoid) = logit.parts(labels.target.number(j), *entry);

@@ -25,6 +25,68 @@ use crate::real::Real;
 
 /// The most slots that a rule has.
 pub const MAX_SLOTS: usize = 3;
+/// SHIM
+pub const TOTAL_SLOTS: usize = 3;
+/// SHIM
+#[derive(Clone, Debug)]
+pub struct LearningRate(f64);
+impl LearningRate {
+    /// SHIM
+    pub fn at(&self, _: u64) -> f64 {
+        self.0
+    }
+}
+#[allow(missing_docs)]
+impl OptimizerState {
+    pub fn rate(&self) -> LearningRate {
+        LearningRate(self.learning_rate())
+    }
+    pub fn decays(&self, _: u64) -> bool {
+        true
+    }
+}
+#[allow(missing_docs)]
+impl OptimizerConfig {
+    pub fn rule_step(&self, n: u64) -> u64 {
+        n + 1
+    }
+    pub fn accumulator_slot(&self) -> Option<usize> {
+        None
+    }
+    pub fn begins_at(&self, _: u64) -> bool {
+        true
+    }
+    pub fn accumulated_steps(&self) -> u64 {
+        1
+    }
+    pub fn updates_at(&self, _: u64) -> bool {
+        true
+    }
+    pub fn overwrites_after(&self, _: u64) -> bool {
+        false
+    }
+    pub fn overwrites(&self) -> bool {
+        false
+    }
+    pub fn average_slot(&self) -> Option<usize> {
+        None
+    }
+    pub fn has_trust_ratio(&self) -> bool {
+        false
+    }
+    pub fn trust_ratio(&self, _: f64, _: f64) -> f64 {
+        1.0
+    }
+    pub fn direction_at_step<V: UpdateVisitor>(&self, t: u64, v: V) -> V::Output {
+        self.at_step(t, 1.0, true, v)
+    }
+    pub fn is_elementwise(&self) -> bool {
+        self.clipnorm.is_none() && self.global_clipnorm.is_none()
+    }
+    pub fn zero_gradient_is_noop(&self) -> bool {
+        self.slots() == 0 && self.weight_decay.is_none()
+    }
+}
 
 /// One step's rule for one element: its weight, its gradient and its slots.
 pub trait Update: Copy {
@@ -99,7 +161,7 @@ impl OptimizerConfig {
 
     /// Calls `v` with the update of step `t` (from 1) at this learning rate.
     #[inline(always)]
-    pub fn at_step<V: UpdateVisitor>(&self, t: u64, learning_rate: f64, v: V) -> V::Output {
+    pub fn at_step<V: UpdateVisitor>(&self, t: u64, learning_rate: f64, _decays: bool, v: V) -> V::Output {
         // One wrapping for clip, decay or both: half the loops to compile, and the neutral one costs next to nothing.
         if self.clipvalue.is_none() && self.weight_decay.is_none() {
             self.rule_at_step(t, learning_rate, v)

@@ -63,7 +63,7 @@ fn five_steps_are_keras_s() {
         let (mut w, mut slots) = ([1.0, -2.0, 0.5], [[0.0; MAX_SLOTS]; 3]);
         for (t, g) in GRADIENTS.iter().enumerate() {
             let visitor = Apply { w: &mut w, g, slots: &mut slots };
-            let used = optimizer.at_step(t as u64 + 1, optimizer.learning_rate, visitor);
+            let used = optimizer.at_step(t as u64 + 1, optimizer.learning_rate, true, visitor);
             assert_eq!(used, optimizer.slots());
         }
         for i in 0..3 {
@@ -90,7 +90,7 @@ fn after_silence(optimizer: &OptimizerConfig) -> [f64; MAX_SLOTS] {
     let (mut w, mut slots) = ([0.0; 3], [[0.0; MAX_SLOTS]; 3]);
     for t in 1..=200 {
         let g = if t == 1 { [1.0; 3] } else { [0.0; 3] };
-        optimizer.at_step(t, 0.1, Apply { w: &mut w, g: &g, slots: &mut slots });
+        optimizer.at_step(t, 0.1, true, Apply { w: &mut w, g: &g, slots: &mut slots });
         assert!(t > 20 || slots[0][0] != 0.0);
     }
     slots[0]

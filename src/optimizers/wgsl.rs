@@ -25,7 +25,7 @@ impl OptimizerConfig {
     /// WGSL of a function `update(w, g, s0, s1, s2)`, which gives the new weight and the new slots. It asks
     /// `parameter(i)` for the constants.
     pub fn wgsl(&self) -> String {
-        let Recording { lines, results, .. } = self.at_step(1, self.learning_rate, OnPaper);
+        let Recording { lines, results, .. } = self.at_step(1, self.learning_rate, true, OnPaper);
         let arguments = "w: f32, g: f32, s0: f32, s1: f32, s2: f32";
         let results = results.join(", ");
         format!("fn update({arguments}) -> vec4<f32> {{\n{lines}    return vec4<f32>({results});\n}}\n")
@@ -33,6 +33,6 @@ impl OptimizerConfig {
 
     /// The parameters in step `t` (from 1) at this learning rate.
     pub fn parameters(&self, t: u64, learning_rate: f64) -> Vec<f32> {
-        self.at_step(t, learning_rate, OnPaper).parameters.iter().map(|&x| x as f32).collect()
+        self.at_step(t, learning_rate, true, OnPaper).parameters.iter().map(|&x| x as f32).collect()
     }
 }

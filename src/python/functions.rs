@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 /// A configuration that may also be a bare name.
-fn named(text: &str, place: &str) -> Result<Value> {
+pub fn named(text: &str, place: &str) -> Result<Value> {
     config::parse(text, place).or_else(|_| Ok(Value::String(text.to_string())))
 }
 

@@ -4,6 +4,7 @@ mod arrays;
 mod error;
 mod functions;
 mod layer;
+mod metric;
 mod model;
 mod rules;
 mod session;
@@ -21,6 +22,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::layer::{Layer, Variable};
+    #[pymodule_export]
+    use super::metric::{metric_add, metric_result, metric_variables};
     #[pymodule_export]
     use super::model::{Model, Optimizer};
     #[pymodule_export]

@@ -16,18 +16,14 @@ use std::time::Duration;
 pub enum Run {
     Fit(Fit),
     Evaluation(Evaluation),
-    Prediction { run: Prediction, out: Vec<f32>, shape: Vec<usize>, batch: usize, limit: usize },
+    Prediction { run: Prediction, out: Vec<Vec<f32>>, shapes: Vec<Vec<usize>>, batch: usize, limit: usize },
 }
 
 impl Run {
-    /// A prediction of the first `limit` samples, whose outputs have this shape.
-    pub fn prediction(run: Prediction, shape: Vec<usize>, batch: usize, limit: usize) -> Result<Self> {
-        let count = run.rows() * run.width();
-        let mut out = Vec::new();
-        out.try_reserve_exact(count)
-            .map_err(|_| Error::OutOfMemory { place: "predictions".into(), bytes: count * 4 })?;
-        out.resize(count, 0.0);
-        Ok(Run::Prediction { run, out, shape, batch, limit })
+    /// A prediction of the first `limit` samples, whose outputs have these shapes.
+    pub fn prediction(run: Prediction, shapes: Vec<Vec<usize>>, batch: usize, limit: usize) -> Result<Self> {
+        let out = run.results()?;
+        Ok(Run::Prediction { run, out, shapes, batch, limit })
     }
 
     fn steps(&self) -> usize {
@@ -104,17 +100,18 @@ impl Session {
     fn finished(&self, py: Python) -> bool {
         self.ask(py, |run| run.step() >= run.steps())
     }
+    /// What has been predicted so far, an array an output.
     #[getter]
-    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let taken = self.ask(py, |run| match run {
-            Run::Prediction { run, out, shape, limit, .. } => {
-                let values = out[..run.done().min(*limit) * run.width()].to_vec();
-                Ok((values, [vec![run.done().min(*limit)], shape.clone()].concat()))
+    fn outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArrayDyn<f32>>>> {
+        let taken: Result<Vec<(Vec<f32>, Vec<usize>)>> = self.ask(py, |run| match run {
+            Run::Prediction { run, out, shapes, limit, .. } => {
+                let rows = run.done().min(*limit);
+                let parts = out.iter().zip(shapes.iter()).zip(run.widths());
+                Ok(parts.map(|((out, shape), w)| (out[..rows * w].to_vec(), [&[rows], &shape[..]].concat())).collect())
             }
-            _ => Err(Error::State("session: expected a prediction, which alone has an output".into())),
+            _ => Err(Error::State("session: expected a prediction, which alone has outputs".into())),
         });
-        let (values, shape) = taken?;
-        array_of(py, values, &shape)
+        taken?.into_iter().map(|(values, shape)| array_of(py, values, &shape)).collect()
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
         detached(py, || lock(&self.0).begin_epoch())

@@ -11,12 +11,16 @@ use super::pool::{self, Worker};
 use super::program::{Op, Program};
 use super::simd::{Level, PANEL};
 use super::threads::num_threads;
-use crate::backend::{Backend, Executor, Objective, Purpose, Steps, Totals};
+use super::update_ops::Course;
+use crate::backend::{Backend, Executor, Purpose, Steps, Totals};
 use crate::data::Feed;
 use crate::error::{Error, Result};
+use crate::gradients::Numbers;
+use crate::infer::zeros;
 use crate::optimizers::{OptimizerConfig, OptimizerState};
-use crate::params::{Exclusive, Snapshot};
-use crate::plan::Plan;
+use crate::params::{Exclusive, Snapshot, Variable};
+use crate::plan::{Plan, TensorId};
+use crate::train::identity;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +49,13 @@ impl Default for CpuBackend {
 
 impl Backend for CpuBackend {
     fn compile(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Box<dyn Executor>> {
+        Ok(Box::new(self.executor(plan, purpose, batch)?))
+    }
+}
+
+impl CpuBackend {
+    /// The executor itself, which can do more than any backend's.
+    pub(crate) fn executor(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<CpuExecutor> {
         // The optimizer is not known yet, so training is scheduled when it first runs.
         let program = Program::new(plan, purpose, None, self.force_general);
         let memory = match purpose {
@@ -52,7 +63,7 @@ impl Backend for CpuBackend {
             _ => vec![Memory::new(plan, purpose, batch, &program.general)?],
         };
         let (plan, purpose) = (plan.clone(), purpose.clone());
-        Ok(Box::new(CpuExecutor {
+        Ok(CpuExecutor {
             backend: *self,
             plan,
             purpose,
@@ -62,11 +73,12 @@ impl Backend for CpuBackend {
             feed: None,
             scheduled: None,
             pace: Pace::default(),
-        }))
+        })
     }
 }
 
-struct CpuExecutor {
+/// A plan compiled for the CPU.
+pub(crate) struct CpuExecutor {
     backend: CpuBackend,
     plan: Arc<Plan>,
     purpose: Purpose,
@@ -90,13 +102,6 @@ struct Control<'a> {
 impl CpuExecutor {
     fn feed(&self) -> Result<Arc<Feed>> {
         self.feed.clone().ok_or_else(|| Error::State("no data set is bound".into()))
-    }
-
-    fn objective(&self) -> Option<&Objective> {
-        match &self.purpose {
-            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
-            Purpose::Predict => None,
-        }
     }
 
     /// Schedules training for the optimizer's options and makes room for it.
@@ -139,30 +144,13 @@ impl CpuExecutor {
             program: &self.program,
             memory,
             feed,
-            objective: self.objective(),
+            objectives: self.purpose.objectives(),
+            training: self.purpose.is_training(),
             variables,
             slots: &[],
             optimizer: None,
-            learning_rate: 0.0,
             refused,
         }
-    }
-}
-
-/// Adds a batch's losses and metrics to `totals`, row by row.
-fn tally(context: &Context, samples: usize, totals: &mut Totals) {
-    let rows = samples * context.plan.tensors[context.program.loss_input].rows();
-    let sum = |start: *const f32| -> f64 {
-        // SAFETY: every row's value was written before the barrier that precedes this.
-        (0..rows).map(|r| f64::from(unsafe { *start.add(r) })).sum()
-    };
-    let loss = sum(context.memory.losses) * context.loss_scale(samples);
-    totals.loss += loss * samples as f64;
-    totals.samples += samples as f64;
-    for (i, metric) in totals.metrics.iter_mut().enumerate() {
-        // SAFETY: each metric has `metric_stride` floats.
-        metric.0 += sum(unsafe { context.memory.metric_values.add(i * context.memory.metric_stride) });
-        metric.1 += rows as f64;
     }
 }
 
@@ -200,10 +188,10 @@ impl Executor for CpuExecutor {
             let mut locks = Exclusive::lock(&self.plan.variables);
             let variables = locks.pointers();
             let slots = optimizer.slot_pointers(&self.plan);
+            let course = Course::of(optimizer, &self.plan);
             let context = Context {
                 slots: &slots,
-                optimizer: Some(optimizer.config()),
-                learning_rate: optimizer.learning_rate(),
+                optimizer: Some(&course),
                 ..self.context(&feed, &self.memory[0], &variables, &refused)
             };
             pool::region(choice.threads, |worker| self.train(&context, worker, steps, first, &control))
@@ -229,7 +217,9 @@ impl Executor for CpuExecutor {
         self.ensure_memories(threads)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let variables = Shared(&variables);
-        let results: Vec<Mutex<Totals>> = (0..count).map(|_| Mutex::new(Totals::new(totals.metrics.len()))).collect();
+        let mut empty = totals.clone();
+        empty.clear();
+        let results: Vec<Mutex<Totals>> = (0..count).map(|_| Mutex::new(empty.clone())).collect();
         let next = AtomicUsize::new(0);
         let this = &*self;
         pool::region(threads, |worker| {
@@ -242,7 +232,7 @@ impl Executor for CpuExecutor {
                 let from = (steps.from + index) * steps.batch;
                 let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
                 this.run_alone(&context, &Step { rows, next: &[], number: 0 });
-                tally(&context, rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
+                context.tally(rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
             }
         })?;
         if let row @ 0.. = refused.into_inner() {
@@ -255,7 +245,7 @@ impl Executor for CpuExecutor {
         Ok(done)
     }
 
-    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [&mut [f32]]) -> Result<()> {
         let feed = self.feed()?;
         let blocks = rows.len().div_ceil(self.batch);
         let serial = self.program.work * rows.len() as f64 <= SERIAL_WORK;
@@ -263,26 +253,32 @@ impl Executor for CpuExecutor {
         self.ensure_memories(threads)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let variables = Shared(&variables);
-        let output = self.plan.outputs[0];
-        let (per_sample, columns) = (self.plan.tensors[output].rows(), self.plan.tensors[output].columns());
-        let out = Shared(&Mutex::new(out.chunks_mut(self.batch * per_sample * columns).enumerate()));
+        let outputs: Vec<(TensorId, usize)> =
+            self.plan.outputs.iter().map(|&t| (t, self.plan.tensors[t].columns())).collect();
+        // For each output its blocks; a worker takes the next one of each.
+        let parts = out.iter_mut().zip(&self.plan.outputs);
+        let parts: Vec<_> = parts
+            .map(|(out, &t)| out.chunks_mut((self.batch * self.plan.tensors[t].shape.iter().product::<usize>()).max(1)))
+            .collect();
+        let parts = Shared(&Mutex::new((0_usize, parts)));
         let this = &*self;
         pool::region(threads, |worker| {
             let context = this.context(&feed, &this.memory[worker.index], variables.get(), &refused);
             loop {
-                let block = out.get().lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((index, out)) = block else { break };
+                let (index, mut out) = {
+                    let mut parts = parts.get().lock().unwrap_or_else(PoisonError::into_inner);
+                    let index = parts.0;
+                    parts.0 += 1;
+                    (index, parts.1.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
+                };
+                if index >= blocks {
+                    break;
+                }
                 let from = (rows.start + index * this.batch) as u32;
                 let order: Vec<u32> = (from..(from + this.batch as u32).min(rows.end as u32)).collect();
                 this.run_alone(&context, &Step { rows: &order, next: &[], number: 0 });
-                let values = context.memory.values[output];
-                for (row, line) in out.chunks_exact_mut(columns).enumerate() {
-                    for (panel, part) in line.chunks_mut(PANEL).enumerate() {
-                        // SAFETY: the output has room for every row of a block, and this worker computed it.
-                        unsafe {
-                            std::ptr::copy_nonoverlapping(values.at(panel, row), part.as_mut_ptr(), part.len());
-                        }
-                    }
+                for ((tensor, columns), out) in outputs.iter().zip(&mut out) {
+                    context.copy_out(*tensor, *columns, out);
                 }
             }
         })
@@ -307,6 +303,65 @@ impl<'a, T: ?Sized> Shared<'a, T> {
 unsafe impl<T: ?Sized> Sync for Shared<'_, T> {}
 
 impl CpuExecutor {
+    /// The whole data set as one batch of training, without an update of what has gradients; `number` is what noise is
+    /// drawn by.
+    pub(crate) fn call(&mut self, feed: Arc<Feed>, number: u64, out: &mut [Vec<f32>]) -> Result<()> {
+        let rows = identity(&feed)?;
+        let refused = AtomicI64::new(-1);
+        let mut locks = Exclusive::lock(&self.plan.variables);
+        let variables = locks.pointers();
+        let context = self.context(&feed, &self.memory[0], &variables, &refused);
+        self.run_alone(&context, &Step { rows: &rows, next: &[], number });
+        for (&output, out) in self.plan.outputs.iter().zip(out) {
+            context.copy_out(output, self.plan.tensors[output].columns(), out);
+        }
+        self.plan.variables.iter().for_each(|v| v.touch());
+        Ok(())
+    }
+
+    /// The gradients of the whole data set as one batch: by each variable, where it is trained, and by each input.
+    pub(crate) fn differentiate(
+        &mut self,
+        feed: Arc<Feed>,
+        weights: &Snapshot,
+        number: u64,
+        totals: &mut Totals,
+    ) -> Result<(Vec<Option<Numbers>>, Vec<Numbers>)> {
+        let rows = identity(&feed)?;
+        let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
+        let context = self.context(&feed, &self.memory[0], &variables, &refused);
+        self.run_alone(&context, &Step { rows: &rows, next: &[], number });
+        if let row @ 0.. = refused.load(Ordering::Relaxed) {
+            return Err(refusal(row));
+        }
+        context.tally(rows.len(), totals);
+        let of_variable = |(v, variable): (usize, &Arc<Variable>)| {
+            let layout = variable.layout();
+            let mut values = zeros(layout.len(), variable.path())?;
+            // SAFETY: a trained variable's gradient has its layout; every variable takes the general path here.
+            let lines =
+                unsafe { std::slice::from_raw_parts(self.memory[0].variable_gradients[v].cast(), layout.lines()) };
+            layout.unpack(lines, &mut values);
+            Ok((values, variable.shape().to_vec()))
+        };
+        let all = self.plan.variables.iter().enumerate();
+        let variables = all.map(|each| self.plan.trained[each.0].then(|| of_variable(each)).transpose());
+        let inputs = feed.inputs.iter().enumerate().map(|(i, input)| {
+            let mut sum = zeros(input.rows() * input.row_len(), "gradients")?;
+            let readings = self.plan.tensors.iter().enumerate();
+            for (t, tensor) in readings.filter(|(_, tensor)| tensor.source == Some(i) && tensor.uses > 0) {
+                let columns = tensor.columns();
+                for (at, value) in sum.iter_mut().enumerate() {
+                    let (row, column) = (at / columns, at % columns);
+                    // SAFETY: an input's gradient has room for every row and was written, or is zero, by now.
+                    *value += unsafe { *self.memory[0].gradients[t].at(column / PANEL, row).add(column % PANEL) };
+                }
+            }
+            Ok((sum, input.shape().to_vec()))
+        });
+        Ok((variables.collect::<Result<_>>()?, inputs.collect::<Result<_>>()?))
+    }
+
     /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
     fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
         for batch in steps.from..steps.until {
@@ -327,7 +382,7 @@ impl CpuExecutor {
                     }
                     if worker.index == 0 {
                         let mut totals = control.totals.lock().unwrap_or_else(PoisonError::into_inner);
-                        tally(context, rows.len(), &mut totals);
+                        context.tally(rows.len(), &mut totals);
                         let wanted = self.plan.variables.iter().any(|v| v.is_wanted());
                         if wanted || Instant::now() >= steps.deadline {
                             control.stop.store(true, Ordering::Relaxed);

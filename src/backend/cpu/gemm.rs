@@ -149,6 +149,17 @@ impl Panels {
         // SAFETY: the caller's contract.
         unsafe { self.start.add(panel * self.stride + row * PANEL) }
     }
+
+    /// One row as doubles.
+    ///
+    /// # Safety
+    /// The matrix must hold the row and as many columns as `out`; nobody may write them meanwhile.
+    pub unsafe fn read_row(self, row: usize, out: &mut [f64]) {
+        for (column, value) in out.iter_mut().enumerate() {
+            // SAFETY: the caller's contract.
+            *value = f64::from(unsafe { *self.at(column / PANEL, row).add(column % PANEL) });
+        }
+    }
 }
 
 /// Terms of the sums taken at a time: 256 rows of two panels are 32 KiB, about a first-level cache.

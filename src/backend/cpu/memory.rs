@@ -8,10 +8,25 @@ use crate::backend::{Objective, Purpose};
 use crate::error::{Error, Result};
 use crate::losses::TargetKind;
 use crate::params::{Line, Lines, lines, panels};
-use crate::plan::{Kind, Plan};
+use crate::plan::{Kind, Plan, Stage};
 
 /// Row counts are rounded up to this, so that whole blocks can be touched.
 const ROW_BLOCK: usize = 16;
+
+/// What the loss of one output reads and writes; empty where there is neither loss nor metric.
+#[derive(Clone, Copy)]
+pub struct OutputMemory {
+    /// The batch's targets.
+    pub target: TargetPlace,
+    /// One weight a row of the output.
+    pub weights: *mut f32,
+    /// Weighted losses, one a row.
+    pub losses: *mut f32,
+    /// Metrics, `stride` a metric.
+    pub metric_values: *mut f32,
+    /// Rows there is room for in the output.
+    pub stride: usize,
+}
 
 /// The buffers, and where each begins. The pointers stay valid because no buffer is ever resized.
 pub struct Memory {
@@ -19,20 +34,19 @@ pub struct Memory {
     pub values: Vec<Panels>,
     /// One a tensor, empty where no gradient flows.
     pub gradients: Vec<Panels>,
-    /// One a stage, for dropout.
-    pub masks: Vec<Panels>,
-    /// The batch's targets.
-    pub target: TargetPlace,
-    /// One weight a row of the output.
-    pub weights: *mut f32,
-    /// Weighted losses, one a row.
-    pub losses: *mut f32,
-    /// Metrics, `metric_stride` a metric.
-    pub metric_values: *mut f32,
-    /// Rows there is room for in the output.
-    pub metric_stride: usize,
+    /// One a stage: the factors of dropout and noise, or what a normalization keeps for the way back: a batch
+    /// normalization two rows (mean, 1/deviation), a layer normalization two columns.
+    pub saved: Vec<Panels>,
+    /// One a stage that penalises activity: a penalty a sample.
+    pub stage_rows: Vec<*mut f32>,
+    /// One an output.
+    pub outputs: Vec<OutputMemory>,
     /// Gradients of variables, in their layout, where the general path is taken.
     pub variable_gradients: Vec<*mut f32>,
+    /// Three doubles a panel of each variable on the general path: sums of squares, see `update_ops.rs`.
+    pub norms: Vec<*mut f64>,
+    /// The same for each variable with a penalty.
+    pub penalties: Vec<*mut f64>,
     scratch: Vec<Lines>,
     scratch_lines: usize,
     _owned: Vec<Lines>,
@@ -71,14 +85,14 @@ impl Memory {
                 .and_then(|n| n.checked_next_multiple_of(ROW_BLOCK))
                 .ok_or_else(|| Error::OutOfMemory { place: "activations".into(), bytes: usize::MAX })
         };
-        let training = matches!(purpose, Purpose::Train(_));
+        let training = purpose.is_training();
         let mut values = vec![NOWHERE; plan.tensors.len()];
         let mut gradients = values.clone();
         for (t, tensor) in plan.tensors.iter().enumerate() {
             if tensor.storage == t && tensor.uses > 0 {
                 values[t] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "activations")?;
             }
-            if training && tensor.gradient == t && tensor.trained {
+            if purpose.has_gradients() && tensor.gradient == t && tensor.trained {
                 gradients[t] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "gradients")?;
             }
         }
@@ -86,52 +100,55 @@ impl Memory {
             values[t] = values[tensor.storage];
             gradients[t] = gradients[tensor.gradient];
         }
-        let mut masks = vec![NOWHERE; plan.stages.len()];
+        let (mut saved, mut stage_rows) =
+            (vec![NOWHERE; plan.stages.len()], vec![std::ptr::null_mut(); plan.stages.len()]);
         for (s, stage) in plan.stages.iter().enumerate() {
-            if training && matches!(stage.kind, Kind::Dropout { .. }) {
-                let tensor = &plan.tensors[stage.output];
-                masks[s] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "dropout masks")?;
+            let tensor = &plan.tensors[stage.output];
+            let rows = capacity(tensor.rows())?;
+            match stage.kind {
+                Kind::Dropout { .. } | Kind::Noise { .. } if training => {
+                    saved[s] = arena.matrix(rows, tensor.columns(), "dropout masks")?;
+                }
+                Kind::BatchNorm { .. } if training => {
+                    saved[s] = arena.matrix(2, tensor.columns(), "normalizations")?;
+                }
+                Kind::LayerNorm { .. } if training => saved[s] = arena.matrix(rows, 2, "normalizations")?,
+                Kind::Penalty { .. } => stage_rows[s] = arena.take(capacity(1)? / PANEL, "penalties")?,
+                _ => {}
             }
         }
-        let output = &plan.tensors[plan.outputs[0]];
-        let rows = capacity(output.rows())?;
+        let nowhere = vec![std::ptr::null_mut(); plan.variables.len()];
         let mut memory = Memory {
             values,
             gradients,
-            masks,
-            target: TargetPlace::Class(std::ptr::null_mut()),
-            weights: std::ptr::null_mut(),
-            losses: std::ptr::null_mut(),
-            metric_values: std::ptr::null_mut(),
-            metric_stride: rows,
-            variable_gradients: vec![std::ptr::null_mut(); plan.variables.len()],
+            saved,
+            stage_rows,
+            outputs: Vec::new(),
+            variable_gradients: nowhere,
+            norms: vec![std::ptr::null_mut(); plan.variables.len()],
+            penalties: vec![std::ptr::null_mut(); plan.variables.len()],
             scratch: Vec::new(),
-            scratch_lines: scratch_floats_of(plan) / PANEL,
+            scratch_lines: scratch_floats_of(plan, batch).div_ceil(PANEL),
             _owned: Vec::new(),
         };
-        if let Purpose::Train(objective) | Purpose::Evaluate(objective) = purpose {
-            memory.bind_objective(&mut arena, objective, rows, output.columns())?;
+        for (objective, &output) in purpose.objectives().iter().zip(&plan.outputs) {
+            let tensor = &plan.tensors[output];
+            let output = output_memory(&mut arena, objective, capacity(tensor.rows())?, tensor.columns())?;
+            memory.outputs.push(output);
         }
         for (v, variable) in plan.variables.iter().enumerate() {
-            if training && general[v] {
+            let sums = panels(variable.layout().columns).div_ceil(PANEL / 2);
+            if !purpose.objectives().is_empty() && variable.regularizer().is_some() {
+                memory.penalties[v] = arena.take(sums, variable.path())?.cast();
+            }
+            if purpose.has_gradients() && general[v] && plan.trained[v] {
                 memory.variable_gradients[v] = arena.take(variable.layout().lines(), variable.path())?;
+                memory.norms[v] = arena.take(3 * sums, variable.path())?.cast();
             }
         }
         memory._owned = arena.0;
         memory.ensure_workers(1)?;
         Ok(memory)
-    }
-
-    fn bind_objective(&mut self, arena: &mut Arena, objective: &Objective, rows: usize, columns: usize) -> Result<()> {
-        let vector = rows / PANEL;
-        self.target = match objective.loss.loss.target_kind() {
-            TargetKind::Dense => TargetPlace::Dense(arena.matrix(rows, columns, "targets")?),
-            TargetKind::Class => TargetPlace::Class(arena.take(vector, "targets")?),
-        };
-        self.weights = arena.take(vector, "sample weights")?;
-        self.losses = arena.take(vector, "losses")?;
-        self.metric_values = arena.take(vector * objective.metrics.len(), "metrics")?;
-        Ok(())
     }
 
     /// Makes sure that `threads` workers have scratch.
@@ -148,14 +165,37 @@ impl Memory {
     }
 }
 
+fn output_memory(arena: &mut Arena, objective: &Objective, rows: usize, columns: usize) -> Result<OutputMemory> {
+    let null = std::ptr::null_mut();
+    let vector = rows / PANEL;
+    let Some(kind) = objective.target_kind() else {
+        let target = TargetPlace::Class(null);
+        return Ok(OutputMemory { target, weights: null, losses: null, metric_values: null, stride: rows });
+    };
+    Ok(OutputMemory {
+        target: match kind {
+            TargetKind::Dense => TargetPlace::Dense(arena.matrix(rows, columns, "targets")?),
+            TargetKind::Class => TargetPlace::Class(arena.take(vector, "targets")?),
+        },
+        weights: arena.take(vector, "sample weights")?,
+        losses: arena.take(vector, "losses")?,
+        metric_values: arena.take(vector * objective.metrics.len(), "metrics")?,
+        stride: rows,
+    })
+}
+
 /// The most scratch that any operation takes.
-fn scratch_floats_of(plan: &Plan) -> usize {
-    let of_stage = |s: &crate::plan::Stage| {
-        let (input, output) = (plan.tensors[s.input].columns(), plan.tensors[s.output].columns());
+fn scratch_floats_of(plan: &Plan, batch: usize) -> usize {
+    let of_stage = |s: &Stage| {
+        let (input, output) = (plan.tensors[s.input()].columns(), plan.tensors[s.output].columns());
         match s.kind {
             Kind::RowMap(_) => scratch_floats(2 * (input + output)),
             // Two panels of the transposed kernel.
             Kind::Dense { .. } => 2 * output.next_multiple_of(PANEL) * PANEL,
+            // The row, its gradient, and what comes of them.
+            Kind::LayerNorm { .. } | Kind::UnitNormalize { .. } => scratch_floats(4 * input),
+            // A list of rows.
+            Kind::Embedding { .. } => batch.saturating_mul(plan.tensors[s.input()].shape.iter().product()),
             _ => 0,
         }
     };
@@ -165,6 +205,6 @@ fn scratch_floats_of(plan: &Plan) -> usize {
 
 /// The columns of an output, or of what a fused last activation makes it from.
 fn widest(plan: &Plan, output: usize) -> usize {
-    let before = plan.stages.iter().find(|s| s.output == output).map_or(output, |s| s.input);
+    let before = plan.stages.iter().find(|s| s.output == output).map_or(output, |s| s.input());
     plan.tensors[output].columns().max(plan.tensors[before].columns())
 }

@@ -8,12 +8,13 @@ use super::pool::Worker;
 use super::program::{Op, Program, Scheduled, Split};
 use super::rows::{LossRows, RowMap, RowMapBackward, TargetPlace};
 use super::simd::{Level, PANEL};
-use crate::backend::Objective;
+use super::update_ops::Course;
+use crate::backend::{LossInput, Objective};
 use crate::data::{Feed, Target};
 use crate::losses::{LossConfig, Reduction};
-use crate::optimizers::OptimizerConfig;
+use crate::optimizers::TOTAL_SLOTS;
 use crate::params::panels;
-use crate::plan::{Kind, Plan, Stage};
+use crate::plan::{Kind, Plan};
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -24,13 +25,15 @@ pub struct Context<'a> {
     pub program: &'a Program,
     pub memory: &'a Memory,
     pub feed: &'a Feed,
-    pub objective: Option<&'a Objective>,
+    /// One an output, none for a prediction.
+    pub objectives: &'a [Objective],
+    /// Whether this is a training step: noise, statistics of the batch, gradients.
+    pub training: bool,
     /// The start of each variable.
     pub variables: &'a [*mut f32],
     /// The slots of each variable.
-    pub slots: &'a [[*mut f32; 3]],
-    pub optimizer: Option<&'a OptimizerConfig>,
-    pub learning_rate: f64,
+    pub slots: &'a [[*mut f32; TOTAL_SLOTS]],
+    pub optimizer: Option<&'a Course<'a>>,
     /// The first row whose target was refused, or −1.
     pub refused: &'a AtomicI64,
 }
@@ -66,12 +69,23 @@ impl Context<'_> {
         let samples = part(step.rows.len(), ROW_GRAIN, worker);
         match scheduled.op {
             Op::Gather(tensor) => self.gather(tensor, samples, step),
-            Op::Target => self.target(samples, step),
+            Op::Target(o) => self.target(o, samples, step),
             Op::Forward(s) => self.forward(s, scheduled.split, worker, step),
-            Op::Loss => self.loss(samples, worker, step.rows.len()),
-            Op::Backward(s, accumulate) => self.backward(s, accumulate, scheduled.split, worker, step),
-            Op::Update(s) | Op::Gradient(s, _) => self.gradient(s, scheduled.op, worker, step),
-            Op::Apply(s) => self.apply(s, worker, step),
+            Op::Loss(o, accumulate) => self.loss(o, accumulate, samples, worker, step.rows.len()),
+            Op::Backward(s, i, accumulate) => self.backward(s, i, accumulate, scheduled.split, worker, step),
+            Op::ClearGradient(t) => self.clear_gradient(t, worker, step),
+            Op::Update(s) => self.update(s, worker, step),
+            Op::Gradient(s, accumulate) => self.gradient(s, accumulate, worker, step),
+            Op::UpdateRows(s) => self.update_rows(s, worker, step),
+            Op::Penalty(v) => self.penalty(v, worker),
+            Op::PenaltyGradient(v) => self.penalty_gradient(v, worker),
+            Op::Norm(v) => self.norm(v, worker),
+            Op::Direction(v) => self.direction(v, worker, step),
+            Op::TrustNorms(v) => self.trust_norms(v, worker),
+            Op::Apply(v) => self.apply(v, worker, step),
+            Op::Overwrite(v) => self.overwrite(v, worker, step),
+            Op::Constrain(v) => self.constrain(v, worker),
+            Op::Moving(s) => self.moving(s, worker, step),
             Op::Tally => {}
         }
     }
@@ -94,18 +108,19 @@ impl Context<'_> {
         }
     }
 
-    fn target(&self, samples: Range<usize>, step: &Step) {
-        let output = &self.plan.tensors[self.program.loss_input];
+    fn target(&self, o: usize, samples: Range<usize>, step: &Step) {
+        let output = &self.plan.tensors[self.plan.outputs[o]];
+        let memory = &self.memory.outputs[o];
         let (rows, columns) = (output.rows(), output.columns());
         for sample in samples.clone() {
             let row = step.rows[sample] as usize;
-            let weight = self.feed.weights.as_ref().map_or(1.0, |w| w.element(row, 0) as f32);
+            let weight = self.feed.weights[o].as_ref().map_or(1.0, |w| w.element(row, 0) as f32);
             for r in sample * rows..(sample + 1) * rows {
                 // SAFETY: the weights have room for every row of a batch, and these are this worker's.
-                unsafe { *self.memory.weights.add(r) = weight };
+                unsafe { *memory.weights.add(r) = weight };
             }
         }
-        match (self.memory.target, self.feed.target.as_ref()) {
+        match (memory.target, self.feed.targets[o].as_ref()) {
             // SAFETY: as above.
             (TargetPlace::Dense(into), Some(Target::Dense(y))) => unsafe {
                 y.gather(&step.rows[samples.clone()], into, samples.start * rows, columns);
@@ -114,7 +129,7 @@ impl Context<'_> {
                 for (sample, &row) in samples.clone().zip(&step.rows[samples]) {
                     for r in 0..rows {
                         let id = y.element(row as usize, r) as f32;
-                        if !self.accepts(id, columns) {
+                        if !self.accepts(o, id, columns) {
                             self.refused.store(i64::from(row), Ordering::Relaxed);
                         }
                         // SAFETY: as above.
@@ -127,13 +142,13 @@ impl Context<'_> {
     }
 
     /// Whether a class id can be used; checked again here because the array's owner may have written meanwhile.
-    fn accepts(&self, id: f32, columns: usize) -> bool {
-        let ignored = self.objective.and_then(|o| o.loss.loss.ignored_class());
+    fn accepts(&self, o: usize, id: f32, columns: usize) -> bool {
+        let ignored = self.objectives[o].ignored_class();
         (id >= 0.0 && id < columns as f32) || ignored.is_some_and(|i| id == i as f32)
     }
 
     /// A worker's part of a matrix that an operation writes.
-    fn share(&self, rows: usize, columns: usize, split: Split, worker: &Worker, samples: usize) -> Share {
+    pub(super) fn share(&self, rows: usize, columns: usize, split: Split, worker: &Worker, samples: usize) -> Share {
         match split {
             Split::Panels(_) => Share { rows: 0..samples * rows, panels: part(panels(columns), PANEL_GRAIN, worker) },
             _ => {
@@ -144,11 +159,12 @@ impl Context<'_> {
     }
 
     fn forward(&self, s: usize, split: Split, worker: &Worker, step: &Step) {
-        let Stage { kind, input, output, .. } = &self.plan.stages[s];
-        let (from, to) = (&self.plan.tensors[*input], &self.plan.tensors[*output]);
-        let (x, y) = (self.memory.values[*input], self.memory.values[*output]);
+        let stage = &self.plan.stages[s];
+        let (input, output) = (stage.input(), stage.output);
+        let (from, to) = (&self.plan.tensors[input], &self.plan.tensors[output]);
+        let (x, y) = (self.memory.values[input], self.memory.values[output]);
         let share = self.share(to.rows(), to.columns(), split, worker, step.rows.len());
-        match kind {
+        match &stage.kind {
             Kind::Dense { kernel, bias } => {
                 let start = bias.map_or(Start::Zero, |b| Start::Row(self.variables[b]));
                 let b = Panels { start: self.variables[*kernel], stride: from.columns() * PANEL };
@@ -164,7 +180,7 @@ impl Context<'_> {
                 scratch: self.memory.scratch(worker.index),
             }),
             Kind::Dropout { rate, stream } => {
-                let mask = self.memory.masks[s];
+                let mask = self.memory.saved[s];
                 if mask.start.is_null() {
                     copy(&share, x, y);
                 } else {
@@ -175,16 +191,18 @@ impl Context<'_> {
                 let own = part(step.rows.len(), ROW_GRAIN, worker);
                 reshape(own, x, (from.rows(), from.columns()), y, (to.rows(), to.columns()), false);
             }
+            _ => self.forward_kind(s, share, worker, step),
         }
     }
 
-    fn backward(&self, s: usize, accumulate: bool, split: Split, worker: &Worker, step: &Step) {
-        let Stage { kind, input, output, .. } = &self.plan.stages[s];
-        let (from, to) = (&self.plan.tensors[*input], &self.plan.tensors[*output]);
-        let (x, y) = (self.memory.values[*input], self.memory.values[*output]);
-        let (dx, dy) = (self.memory.gradients[*input], self.memory.gradients[*output]);
+    fn backward(&self, s: usize, i: usize, accumulate: bool, split: Split, worker: &Worker, step: &Step) {
+        let stage = &self.plan.stages[s];
+        let (input, output) = (stage.inputs[i], stage.output);
+        let (from, to) = (&self.plan.tensors[input], &self.plan.tensors[output]);
+        let (x, y) = (self.memory.values[input], self.memory.values[output]);
+        let (dx, dy) = (self.memory.gradients[input], self.memory.gradients[output]);
         let share = self.share(from.rows(), from.columns(), split, worker, step.rows.len());
-        match kind {
+        match &stage.kind {
             Kind::Dense { kernel, .. } => self.level.run(InputGradient {
                 share,
                 rows: from.columns(),
@@ -208,42 +226,61 @@ impl Context<'_> {
                 scratch: self.memory.scratch(worker.index),
             }),
             Kind::Dropout { .. } => {
-                self.level.run(Multiply { share, a: dy, b: self.memory.masks[s], z: dx, accumulate });
+                self.level.run(Multiply { share, a: dy, b: self.memory.saved[s], z: dx, accumulate });
             }
             Kind::Reshape => {
                 let own = part(step.rows.len(), ROW_GRAIN, worker);
                 reshape(own, dy, (to.rows(), to.columns()), dx, (from.rows(), from.columns()), accumulate);
             }
+            _ => self.backward_kind(s, i, accumulate, share, worker, step),
         }
     }
 
-    fn loss(&self, samples: Range<usize>, worker: &Worker, batch: usize) {
-        let Some(objective) = self.objective else { return };
-        let output = &self.plan.tensors[self.program.loss_input];
-        let training = self.optimizer.is_some() && output.trained;
+    fn clear_gradient(&self, t: usize, worker: &Worker, step: &Step) {
+        let tensor = &self.plan.tensors[t];
+        let share = self.share(tensor.rows(), tensor.columns(), Split::Rows, worker, step.rows.len());
+        for panel in share.panels {
+            // SAFETY: the rows are this worker's alone and within the matrix.
+            unsafe {
+                let start = self.memory.gradients[t].at(panel, share.rows.start);
+                std::ptr::write_bytes(start, 0, share.rows.len() * PANEL);
+            }
+        }
+    }
+
+    fn loss(&self, o: usize, accumulate: bool, samples: Range<usize>, worker: &Worker, batch: usize) {
+        let (objective, memory) = (&self.objectives[o], &self.memory.outputs[o]);
+        let LossInput { tensor, head, .. } = self.program.losses[o];
+        let info = &self.plan.tensors[tensor];
+        let loss = objective.loss.as_ref();
+        let training = self.training && info.trained && loss.is_some();
+        let keep = objective.metrics.iter().any(|m| !m.metric.is_row_mean());
         self.level.run(LossRows {
-            loss: &objective.loss.loss,
-            head: self.program.head,
+            loss: loss.map(|l| &l.loss),
+            head,
             metrics: &objective.metrics,
-            rows: samples.start * output.rows()..samples.end * output.rows(),
-            columns: output.columns(),
-            predictions: self.memory.values[self.program.loss_input],
-            target: self.memory.target,
-            weights: self.memory.weights,
-            scale: self.loss_scale(batch),
-            gradient: training.then_some(self.memory.gradients[self.program.loss_input]),
-            losses: self.memory.losses,
-            metric_values: self.memory.metric_values,
-            metric_stride: self.memory.metric_stride,
+            rows: samples.start * info.rows()..samples.end * info.rows(),
+            columns: info.columns(),
+            predictions: self.memory.values[tensor],
+            target: memory.target,
+            weights: memory.weights,
+            scale: self.loss_scale(o, batch) * objective.weight,
+            gradient: training.then_some(self.memory.gradients[tensor]),
+            accumulate,
+            losses: memory.losses,
+            metric_values: memory.metric_values,
+            metric_stride: memory.stride,
+            output: keep.then_some(self.memory.values[self.plan.outputs[o]]),
             scratch: self.memory.scratch(worker.index),
         });
     }
 
-    /// What the sum of the batch's weighted losses is multiplied by.
-    pub fn loss_scale(&self, batch: usize) -> f64 {
-        let Some(LossConfig { loss, reduction }) = self.objective.map(|o| o.loss) else { return 1.0 };
-        let rows = batch * self.plan.tensors[self.program.loss_input].rows();
-        let counts = |r: &usize| match (self.memory.target, loss.ignored_class()) {
+    /// What the sum of the batch's weighted losses of an output is multiplied by.
+    pub fn loss_scale(&self, o: usize, batch: usize) -> f64 {
+        let Some(LossConfig { loss, reduction }) = &self.objectives[o].loss else { return 0.0 };
+        let rows = batch * self.plan.tensors[self.plan.outputs[o]].rows();
+        let memory = &self.memory.outputs[o];
+        let counts = |r: &usize| match (memory.target, loss.ignored_class()) {
             // SAFETY: every row's target was written before the barrier that precedes the loss.
             (TargetPlace::Class(ids), Some(ignored)) => unsafe { *ids.add(*r) != ignored as f32 },
             _ => true,
@@ -252,7 +289,7 @@ impl Context<'_> {
             Reduction::Sum | Reduction::None => return 1.0,
             Reduction::MeanWithSampleWeight => {
                 // SAFETY: every row's weight was written before that barrier too.
-                (0..rows).filter(counts).map(|r| f64::from(unsafe { *self.memory.weights.add(r) })).sum()
+                (0..rows).filter(counts).map(|r| f64::from(unsafe { *memory.weights.add(r) })).sum()
             }
             _ if loss.ignored_class().is_some() => (0..rows).filter(counts).count() as f64,
             _ => rows as f64,

@@ -7,8 +7,8 @@
 use super::gemm::Panels;
 use super::simd::{PANEL, Task, Vector};
 use crate::activations::Activation;
+use crate::backend::Measure;
 use crate::losses::{Head, Loss, Target};
-use crate::metrics::Metric;
 use std::ops::Range;
 
 /// Registers in a worker's scratch, cut into pieces of `columns`.
@@ -172,9 +172,10 @@ pub enum TargetPlace {
 
 /// Loss, its gradient and the metrics of each row.
 pub struct LossRows<'a> {
-    pub loss: &'a Loss,
+    /// Without one only metrics are computed.
+    pub loss: Option<&'a Loss>,
     pub head: Head,
-    pub metrics: &'a [Metric],
+    pub metrics: &'a [Measure],
     pub rows: Range<usize>,
     /// Columns of the predictions.
     pub columns: usize,
@@ -186,11 +187,15 @@ pub struct LossRows<'a> {
     pub scale: f64,
     /// Receives dL/d(predictions); without it only values are computed.
     pub gradient: Option<Panels>,
+    /// Whether the gradient is added to what is there.
+    pub accumulate: bool,
     /// Receives weight · loss, one a row.
     pub losses: *mut f32,
     /// Receives the metrics: `metric_stride` floats for each metric.
     pub metric_values: *mut f32,
     pub metric_stride: usize,
+    /// Receives the predictions after the head, where somebody reads them later.
+    pub output: Option<Panels>,
     /// Room for predictions, targets and gradient.
     pub scratch: *mut f32,
 }
@@ -215,21 +220,30 @@ impl Task for LossRows<'_> {
                 };
                 let weight = load_some::<V>(self.weights.add(row), count);
                 let wanted = self.gradient.is_some().then_some(&mut g[..]);
-                let value = self.loss.row(self.head, target, p, wanted);
+                let value = match self.loss {
+                    Some(loss) => loss.row(self.head, target, p, wanted),
+                    None => V::zero(),
+                };
                 store_some(value * weight, self.losses.add(row), count);
+                if let Some(output) = self.output {
+                    store_columns(p, output, row, count, false);
+                }
                 if let Some(gradient) = self.gradient {
                     let factor = weight * V::splat(self.scale);
                     for register in g.iter_mut() {
                         *register = *register * factor;
                     }
-                    store_columns(g, gradient, row, count, false);
+                    store_columns(g, gradient, row, count, self.accumulate);
                 }
-                for (i, metric) in self.metrics.iter().enumerate() {
+                for (i, measure) in self.metrics.iter().enumerate() {
+                    if !measure.metric.is_row_mean() {
+                        continue;
+                    }
                     let target = match self.target {
                         TargetPlace::Dense(_) => Target::Dense(t),
                         TargetPlace::Class(ids) => Target::Class(load_some::<V>(ids.add(row), count)),
                     };
-                    let value = metric.row(target, p);
+                    let value = measure.metric.row(target, p);
                     store_some(value, self.metric_values.add(i * self.metric_stride + row), count);
                 }
             }

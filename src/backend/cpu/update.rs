@@ -7,8 +7,9 @@
 
 use super::gemm::{self, Panels};
 use super::simd::{PANEL, Task, Vector};
-use crate::optimizers::Update;
-use crate::params::{Layout, panels};
+use crate::constraints::Constraint;
+use crate::optimizers::{MAX_SLOTS, TOTAL_SLOTS, Update};
+use crate::params::{Layout, Line, panels};
 use std::ops::Range;
 
 /// Kernel rows in a unit: with two panels 8 KiB of gradient.
@@ -115,9 +116,11 @@ pub struct ApplyRule<U> {
     pub rule: U,
     /// What gradients are multiplied by first: 1, or less when a norm is clipped.
     pub scale: f32,
-    pub weights: *mut f32,
+    pub weights: *const f32,
+    /// Where the new weights go.
+    pub result: *mut f32,
     pub gradient: *const f32,
-    pub slots: [*mut f32; 3],
+    pub slots: [*mut f32; TOTAL_SLOTS],
     /// Floats, a multiple of a panel.
     pub count: usize,
 }
@@ -131,18 +134,79 @@ impl<U: Update> Task for ApplyRule<U> {
             // SAFETY: weights, gradient and the rule's slots hold `count` floats; all but the gradient are this
             // worker's alone.
             unsafe {
-                let mut slots = [V::zero(); 3];
+                let mut slots = [V::zero(); MAX_SLOTS];
                 for (i, slot) in slots.iter_mut().take(U::SLOTS).enumerate() {
                     *slot = V::load(self.slots[i].add(at));
                 }
                 let gradient = V::load(self.gradient.add(at)) * scale;
                 let new = self.rule.update(V::load(self.weights.add(at)), gradient, &mut slots);
-                new.store(self.weights.add(at));
+                new.store(self.result.add(at));
                 for (i, slot) in slots.iter().take(U::SLOTS).enumerate() {
                     slot.store(self.slots[i].add(at));
                 }
             }
         }
+    }
+}
+
+/// g += l1·sign(w) + 2·l2·w over a run of weights.
+pub struct PenaltySlope {
+    pub l1: f64,
+    pub l2: f64,
+    pub weights: *const f32,
+    pub gradient: *mut f32,
+    /// Floats, a multiple of a panel.
+    pub count: usize,
+}
+
+impl Task for PenaltySlope {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let (l1, twice) = (V::splat(self.l1), V::splat(2.0 * self.l2));
+        for at in (0..self.count).step_by(V::LANES) {
+            // SAFETY: both runs hold `count` floats, and the gradient is this worker's alone.
+            unsafe {
+                let w = V::load(self.weights.add(at));
+                let slope = w.mul_add(twice, w.signum() * l1);
+                (V::load(self.gradient.add(at)) + slope).store(self.gradient.add(at));
+            }
+        }
+    }
+}
+
+/// Adds row-major numbers to lines of this layout.
+///
+/// # Safety
+/// `into` must be writable for the layout's lines.
+pub unsafe fn add_packed(layout: Layout, values: &[f32], into: *mut f32) {
+    for (r, row) in values.chunks_exact(layout.columns.max(1)).enumerate() {
+        for (column, value) in row.iter().enumerate() {
+            // SAFETY: row and column are within the layout.
+            unsafe { *into.add(((column / PANEL) * layout.rows + r) * PANEL + column % PANEL) += value };
+        }
+    }
+}
+
+/// Makes each column of a panel keep to a constraint that looks at columns alone. Norms are summed in double precision.
+///
+/// # Safety
+/// `panel` must be `rows` lines that nobody else touches.
+pub unsafe fn constrain_panel(constraint: &Constraint, panel: *mut f32, rows: usize) {
+    // SAFETY: the caller's contract.
+    let lines = unsafe { std::slice::from_raw_parts_mut(panel.cast::<Line>(), rows) };
+    if constraint.is_elementwise() {
+        // The order keeps a NaN.
+        lines.iter_mut().flat_map(|line| &mut line.0).for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
+        return;
+    }
+    let mut factors = [0.0_f64; PANEL];
+    for line in &*lines {
+        line.0.iter().zip(&mut factors).for_each(|(x, sum)| *sum += f64::from(*x) * f64::from(*x));
+    }
+    factors.iter_mut().for_each(|sum| *sum = constraint.factor(sum.sqrt()));
+    for line in lines {
+        line.0.iter_mut().zip(&factors).for_each(|(x, factor)| *x = (f64::from(*x) * factor) as f32);
     }
 }
 

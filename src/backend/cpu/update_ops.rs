@@ -1,17 +1,47 @@
-//! The second phase of a training step: gradients of a dense layer's variables, and their update.
+//! The second phase of a training step: gradients of variables, and their update.
+//!
+//! The order is Keras's: penalty's gradient, clip, decay, rule, moving average, constraint. On the fused path all but the
+//! last run over a tile at a time; on the general path the gradient is stored first.
 
 use super::ops::{Context, Step, part};
 use super::pool::Worker;
-use super::program::Op;
 use super::simd::PANEL;
-use super::update::{ApplyRule, Store, Unit, UnitGradient, sum_of_squares, unit, units};
-use crate::optimizers::{Update, UpdateVisitor};
-use crate::params::Layout;
-use crate::plan::{Kind, Stage};
+use super::update::{
+    ApplyRule, PenaltySlope, Store, Unit, UnitGradient, add_packed, constrain_panel, sum_of_squares, unit, units,
+};
+use crate::optimizers::{LearningRate, OptimizerConfig, OptimizerState, TOTAL_SLOTS, Update, UpdateVisitor};
+use crate::params::{Layout, panels};
+use crate::plan::{Kind, Plan, Stage};
+use std::ops::Range;
+
+/// The optimizer of a run, as the workers read it.
+pub struct Course<'a> {
+    config: &'a OptimizerConfig,
+    learning_rate: LearningRate,
+    /// Whether each variable decays.
+    decays: Vec<bool>,
+}
+
+impl<'a> Course<'a> {
+    /// What `optimizer` does to the variables of a plan.
+    pub fn of(optimizer: &'a OptimizerState, plan: &Plan) -> Self {
+        Course {
+            config: optimizer.config(),
+            learning_rate: optimizer.rate(),
+            decays: plan.variables.iter().map(|v| optimizer.decays(v.id())).collect(),
+        }
+    }
+
+    /// Calls `visitor` with a variable's rule in the step that follows `number` others.
+    fn rule<V: UpdateVisitor>(&self, number: u64, variable: usize, visitor: V) -> V::Output {
+        let t = self.config.rule_step(number);
+        self.config.at_step(t, self.learning_rate.at(t - 1), self.decays[variable], visitor)
+    }
+}
 
 /// Where the parts of a unit lie in its kernel and in its gradient, panel by panel: (offset of the variable's part,
 /// offset in the scratch, floats).
-fn kernel_parts(kernel: Layout, unit: &Unit) -> impl Iterator<Item = (usize, usize, usize)> {
+pub(super) fn kernel_parts(kernel: Layout, unit: &Unit) -> impl Iterator<Item = (usize, usize, usize)> {
     let (rows, panel) = (unit.rows.clone(), unit.panel);
     (0..unit.across).map(move |p| {
         let count = rows.len() * PANEL;
@@ -32,7 +62,73 @@ struct Variables {
     layout: Layout,
 }
 
+/// A dense stage's share of units on the fused path.
+struct Fused<'a> {
+    context: &'a Context<'a>,
+    course: &'a Course<'a>,
+    stage: &'a Stage,
+    variables: Variables,
+    /// The variable whose rule is visited.
+    lead: usize,
+    own: Range<usize>,
+    worker: &'a Worker<'a>,
+    step: &'a Step<'a>,
+}
+
+impl UpdateVisitor for Fused<'_> {
+    type Output = ();
+    fn visit<U: Update>(self, rule: U) {
+        let Fused { context, course, variables: Variables { kernel, bias, layout }, worker, step, .. } = self;
+        let (count, scratch) = (self.own.len(), context.memory.scratch(worker.index));
+        for (i, unit) in self.own.map(|i| unit(layout, i)).enumerate() {
+            context.prefetch(i, count, worker, step);
+            context.unit_gradient(self.stage, &unit, scratch, step);
+            let apply = |variable: usize, (at, from, count): (usize, usize, usize)| {
+                // SAFETY: the scratch holds the unit's gradient.
+                let gradient = unsafe { scratch.add(from) };
+                context.add_slope(variable, at, gradient, count);
+                if course.decays[variable] == course.decays[self.lead] {
+                    context.apply_rule(rule, variable, at, gradient, count, 1.0);
+                } else {
+                    course.rule(step.number, variable, Part { context, variable, at, gradient, count });
+                }
+            };
+            if context.plan.trained[kernel] {
+                kernel_parts(layout, &unit).for_each(|p| apply(kernel, p));
+            }
+            if let (Some(bias), Some(part)) = (bias, bias_parts(&unit)) {
+                apply(bias, part);
+            }
+        }
+    }
+}
+
+/// One run of a variable whose rule is not that of its neighbour.
+pub(super) struct Part<'a> {
+    pub context: &'a Context<'a>,
+    pub variable: usize,
+    pub at: usize,
+    pub gradient: *const f32,
+    pub count: usize,
+}
+
+impl UpdateVisitor for Part<'_> {
+    type Output = ();
+    fn visit<U: Update>(self, rule: U) {
+        self.context.apply_rule(rule, self.variable, self.at, self.gradient, self.count, 1.0);
+    }
+}
+
 impl Context<'_> {
+    /// Adds the slope of a variable's penalty to a run of its gradient.
+    fn add_slope(&self, variable: usize, at: usize, gradient: *mut f32, count: usize) {
+        if let Some((l1, l2)) = self.plan.variables[variable].regularizer().and_then(|p| p.elementwise()) {
+            // SAFETY: the run is within the variable.
+            let weights = unsafe { self.variables[variable].add(at).cast_const() };
+            self.level.run(PenaltySlope { l1, l2, weights, gradient, count });
+        }
+    }
+
     fn variables_of(&self, stage: &Stage) -> Option<Variables> {
         match stage.kind {
             Kind::Dense { kernel, bias } => {
@@ -43,129 +139,265 @@ impl Context<'_> {
         }
     }
 
-    /// Gradients of this worker's units; updated at once or stored.
-    pub fn gradient(&self, s: usize, op: Op, worker: &Worker, step: &Step) {
+    /// The gradient of a unit of a dense stage into this worker's scratch.
+    fn unit_gradient(&self, stage: &Stage, unit: &Unit, scratch: *mut f32, step: &Step) {
+        self.level.run(UnitGradient {
+            unit,
+            x: self.memory.values[stage.input()],
+            dy: self.memory.gradients[stage.output],
+            depth: step.rows.len() * self.plan.tensors[stage.input()].rows(),
+            scratch,
+        });
+    }
+
+    /// Where a variable's gradient is stored: in a buffer, or in the slot where the gradients of several steps add up.
+    pub(super) fn gradient_of(&self, variable: usize) -> *mut f32 {
+        match self.optimizer.and_then(|course| course.config.accumulator_slot()) {
+            Some(slot) => self.slots[variable][slot],
+            None => self.memory.variable_gradients[variable],
+        }
+    }
+
+    /// Whether a stored gradient adds to that of earlier steps.
+    pub(super) fn continues(&self, step: &Step) -> bool {
+        self.optimizer.is_some_and(|course| !course.config.begins_at(step.number))
+    }
+
+    /// Stores the gradients of a stage's variables, or adds them to what is there.
+    pub fn gradient(&self, s: usize, accumulate: bool, worker: &Worker, step: &Step) {
         let stage = &self.plan.stages[s];
-        let (Some(variables), Some(optimizer)) = (self.variables_of(stage), self.optimizer) else { return };
-        let scratch = self.memory.scratch(worker.index);
-        let compute = |unit: &Unit| {
-            self.level.run(UnitGradient {
-                unit,
-                x: self.memory.values[stage.input],
-                dy: self.memory.gradients[stage.output],
-                depth: step.rows.len() * self.plan.tensors[stage.input].rows(),
-                scratch,
-            });
+        let accumulate = accumulate || self.continues(step);
+        let Some(variables) = self.variables_of(stage) else {
+            return self.gradient_kind(s, accumulate, worker, step);
         };
-        let own = part(units(variables.layout), 1, worker);
-        if let Op::Gradient(_, accumulate) = op {
-            for unit in own.map(|i| unit(variables.layout, i)) {
-                compute(&unit);
-                let store = |variable: usize, (at, from, count): (usize, usize, usize)| {
-                    // SAFETY: the unit's part of the gradient buffer is this worker's alone.
-                    let (from, into) =
-                        unsafe { (scratch.add(from).cast_const(), self.memory.variable_gradients[variable].add(at)) };
-                    self.level.run(Store { from, into, count, accumulate });
-                };
+        let scratch = self.memory.scratch(worker.index);
+        for unit in part(units(variables.layout), 1, worker).map(|i| unit(variables.layout, i)) {
+            self.unit_gradient(stage, &unit, scratch, step);
+            let store = |variable: usize, (at, from, count): (usize, usize, usize)| {
+                // SAFETY: the unit's part of the gradient buffer is this worker's alone.
+                let (from, into) = unsafe { (scratch.add(from).cast_const(), self.gradient_of(variable).add(at)) };
+                self.level.run(Store { from, into, count, accumulate });
+            };
+            if self.plan.trained[variables.kernel] {
                 kernel_parts(variables.layout, &unit).for_each(|p| store(variables.kernel, p));
-                if let (Some(bias), Some(part)) = (variables.bias, bias_parts(&unit)) {
-                    store(bias, part);
+            }
+            if let (Some(bias), Some(part)) = (variables.bias, bias_parts(&unit)) {
+                store(bias, part);
+            }
+        }
+    }
+
+    /// Gradients of a dense stage's variables a tile at a time, and the rule over each tile while it is near.
+    pub fn update(&self, s: usize, worker: &Worker, step: &Step) {
+        let stage = &self.plan.stages[s];
+        let (Some(variables), Some(course)) = (self.variables_of(stage), self.optimizer) else { return };
+        let own = part(units(variables.layout), 1, worker);
+        let lead = variables.bias.filter(|_| !self.plan.trained[variables.kernel]).unwrap_or(variables.kernel);
+        course.rule(step.number, lead, Fused { context: self, course, stage, variables, lead, own, worker, step });
+    }
+
+    /// The penalty of a variable, a sum a panel.
+    pub fn penalty(&self, v: usize, worker: &Worker) {
+        let variable = &self.plan.variables[v];
+        let (layout, Some(penalty)) = (variable.layout(), variable.regularizer()) else { return };
+        let across = panels(layout.columns);
+        let Some((l1, l2)) = penalty.elementwise() else {
+            if worker.index == 0 {
+                let value = self.with_values(v, |w, shape| penalty.value(w, shape));
+                // SAFETY: the variable has a double a panel; this worker alone writes them.
+                unsafe { self.memory.penalties[v].write(value) };
+            }
+            return;
+        };
+        for panel in part(across, 2, worker) {
+            // SAFETY: the panel is within the variable, which nobody writes in this phase.
+            unsafe {
+                let lines = self.variables[v].add(panel * layout.rows * PANEL);
+                let (mut absolute, mut square) = ([0.0_f64; PANEL], [0.0_f64; PANEL]);
+                for at in 0..layout.rows {
+                    for lane in 0..PANEL {
+                        let w = f64::from(*lines.add(at * PANEL + lane));
+                        absolute[lane] += w.abs();
+                        square[lane] += w * w;
+                    }
                 }
+                let sum = l1 * absolute.iter().sum::<f64>() + l2 * square.iter().sum::<f64>();
+                *self.memory.penalties[v].add(panel) = sum;
+            }
+        }
+    }
+
+    /// Adds the gradient of a variable's penalty to its stored gradient.
+    pub fn penalty_gradient(&self, v: usize, worker: &Worker) {
+        let variable = &self.plan.variables[v];
+        let (layout, Some(penalty)) = (variable.layout(), variable.regularizer()) else { return };
+        if penalty.elementwise().is_none() {
+            if worker.index == 0 {
+                self.with_values(v, |w, shape| {
+                    let mut slope = vec![0.0; w.len()];
+                    penalty.add_gradient(w, shape, &mut slope);
+                    // SAFETY: the gradient has the variable's layout and is this worker's alone.
+                    unsafe { add_packed(layout, &slope, self.gradient_of(v)) };
+                });
             }
             return;
         }
-        struct Fused<'a, F> {
-            context: &'a Context<'a>,
-            variables: Variables,
-            own: std::ops::Range<usize>,
-            scratch: *mut f32,
-            compute: F,
-            worker: &'a Worker<'a>,
-            step: &'a Step<'a>,
+        for panel in part(panels(layout.columns), 2, worker) {
+            let (at, count) = (panel * layout.rows * PANEL, layout.rows * PANEL);
+            // SAFETY: the panel is within the gradient, and this worker's alone.
+            let gradient = unsafe { self.gradient_of(v).add(at) };
+            self.add_slope(v, at, gradient, count);
         }
-        impl<F: Fn(&Unit)> UpdateVisitor for Fused<'_, F> {
+    }
+
+    /// Calls `f` with a variable's numbers, row-major, and its shape.
+    fn with_values<T>(&self, v: usize, f: impl FnOnce(&[f32], &[usize]) -> T) -> T {
+        let variable = &self.plan.variables[v];
+        let mut values = vec![0.0; variable.layout().len()];
+        // SAFETY: the variable's lines are locked by the run, and nobody writes them in this phase.
+        let lines = unsafe { std::slice::from_raw_parts(self.variables[v].cast(), variable.layout().lines()) };
+        variable.layout().unpack(lines, &mut values);
+        f(&values, variable.shape())
+    }
+
+    /// Makes a variable keep to its constraint.
+    pub fn constrain(&self, v: usize, worker: &Worker) {
+        let variable = &self.plan.variables[v];
+        let (layout, Some(constraint)) = (variable.layout(), variable.constraint()) else { return };
+        if constraint.is_elementwise() || constraint.column_axis_only(variable.shape()) {
+            for panel in part(panels(layout.columns), 2, worker) {
+                // SAFETY: the panel is within the variable and this worker's alone.
+                unsafe { constrain_panel(constraint, self.variables[v].add(panel * layout.rows * PANEL), layout.rows) };
+            }
+        } else if worker.index == 0 {
+            let mut values = self.with_values(v, |w, _| w.to_vec());
+            if constraint.apply(&mut values, variable.shape()).is_ok() {
+                // SAFETY: the variable is this worker's alone.
+                let lines = unsafe { std::slice::from_raw_parts_mut(self.variables[v].cast(), layout.lines()) };
+                layout.pack(&values, lines);
+            }
+        }
+    }
+
+    /// The sums of squares of `what`, which has the layout of a variable, panel by panel.
+    fn squares_by_panel(&self, v: usize, what: *const f32, into: usize, worker: &Worker) {
+        let layout = self.plan.variables[v].layout();
+        let across = panels(layout.columns);
+        for panel in part(across, 2, worker) {
+            // SAFETY: what is summed was finished before the barrier; the sums are this worker's.
+            unsafe {
+                let sum = sum_of_squares(what.add(panel * layout.rows * PANEL), layout.rows * PANEL);
+                *self.memory.norms[v].add(into * across + panel) = sum;
+            }
+        }
+    }
+
+    /// The norm whose parts are number `of`: 0 a stored gradient's, 1 the weights', 2 an update's direction's.
+    fn squared_norm(&self, v: usize, of: usize) -> f64 {
+        let across = panels(self.plan.variables[v].layout().columns);
+        // SAFETY: the sums were finished before the barrier.
+        (of * across..(of + 1) * across).map(|i| unsafe { *self.memory.norms[v].add(i) }).sum()
+    }
+
+    /// The squares of a stored gradient.
+    pub fn norm(&self, v: usize, worker: &Worker) {
+        self.squares_by_panel(v, self.gradient_of(v), 0, worker);
+    }
+
+    /// The squares of weights and of an update's direction.
+    pub fn trust_norms(&self, v: usize, worker: &Worker) {
+        self.squares_by_panel(v, self.variables[v], 1, worker);
+        self.squares_by_panel(v, self.gradient_of(v), 2, worker);
+    }
+
+    /// What a variable's gradient is multiplied by: the mean of several steps, and the clip of its norm, or of the norm of
+    /// all gradients.
+    fn gradient_scale(&self, variable: usize) -> f32 {
+        let Some(course) = self.optimizer else { return 1.0 };
+        let mean = 1.0 / course.config.accumulated_steps() as f64;
+        let stored = |v: &usize| self.plan.trained[*v] && self.program.general[*v];
+        let sum: f64 = if course.config.global_clipnorm.is_some() {
+            (0..self.plan.variables.len()).filter(stored).map(|v| self.squared_norm(v, 0)).sum()
+        } else if course.config.clipnorm.is_some() {
+            self.squared_norm(variable, 0)
+        } else {
+            return mean as f32;
+        };
+        (mean * course.config.clip_scale(sum.sqrt() * mean)) as f32
+    }
+
+    /// This worker's runs of a variable: (offset, floats).
+    fn runs(&self, v: usize, worker: &Worker) -> impl Iterator<Item = (usize, usize)> {
+        let layout = self.plan.variables[v].layout();
+        let own = part(units(layout), 1, worker).map(move |i| unit(layout, i));
+        own.flat_map(move |unit| kernel_parts(layout, &unit).map(|(at, _, count)| (at, count)).collect::<Vec<_>>())
+    }
+
+    /// The direction of an update in place of the gradient, where its length is to be measured first.
+    pub fn direction(&self, v: usize, worker: &Worker, step: &Step) {
+        let Some(course) = self.optimizer.filter(|course| course.config.updates_at(step.number)) else { return };
+        struct Turn<'a>(&'a Context<'a>, usize, &'a Worker<'a>, f32);
+        impl UpdateVisitor for Turn<'_> {
             type Output = ();
             fn visit<U: Update>(self, rule: U) {
-                let count = self.own.len();
-                for (i, unit) in self.own.map(|i| unit(self.variables.layout, i)).enumerate() {
-                    self.context.prefetch(i, count, self.worker, self.step);
-                    (self.compute)(&unit);
-                    let apply = |variable: usize, (at, from, count): (usize, usize, usize)| {
-                        // SAFETY: the scratch holds the unit's gradient.
-                        let gradient = unsafe { self.scratch.add(from) };
-                        self.context.apply_rule(rule, variable, at, gradient, count, 1.0);
-                    };
-                    if self.context.plan.trained[self.variables.kernel] {
-                        kernel_parts(self.variables.layout, &unit).for_each(|p| apply(self.variables.kernel, p));
-                    }
-                    if let (Some(bias), Some(part)) = (self.variables.bias, bias_parts(&unit)) {
-                        apply(bias, part);
+                let Turn(context, v, worker, scale) = self;
+                for (at, count) in context.runs(v, worker) {
+                    // SAFETY: the run is within the variable's gradient and slots and this worker's alone.
+                    unsafe {
+                        let gradient = context.gradient_of(v).add(at);
+                        let slots = context.slots_at(v, at);
+                        let weights = context.variables[v].add(at).cast_const();
+                        context.level.run(ApplyRule { rule, scale, weights, result: gradient, gradient, slots, count });
                     }
                 }
             }
         }
-        let fused = Fused { context: self, variables, own, scratch, compute, worker, step };
-        optimizer.at_step(step.number + 1, self.learning_rate, fused);
+        let turn = Turn(self, v, worker, self.gradient_scale(v));
+        course.config.direction_at_step(course.config.rule_step(step.number), turn);
     }
 
     /// The rule over a stored gradient.
-    pub fn apply(&self, s: usize, worker: &Worker, step: &Step) {
-        let stage = &self.plan.stages[s];
-        let (Some(variables), Some(optimizer)) = (self.variables_of(stage), self.optimizer) else { return };
-        struct Stored<'a> {
-            context: &'a Context<'a>,
-            variables: Variables,
-            own: std::ops::Range<usize>,
-            scales: [f32; 2],
-        }
+    pub fn apply(&self, v: usize, worker: &Worker, step: &Step) {
+        let Some(course) = self.optimizer.filter(|course| course.config.updates_at(step.number)) else { return };
+        struct Stored<'a>(&'a Context<'a>, usize, &'a Worker<'a>, f32);
         impl UpdateVisitor for Stored<'_> {
             type Output = ();
             fn visit<U: Update>(self, rule: U) {
-                for unit in self.own.map(|i| unit(self.variables.layout, i)) {
-                    let apply = |variable: usize, (at, _, count): (usize, usize, usize), scale: f32| {
-                        // SAFETY: the buffer has the variable's layout.
-                        let gradient = unsafe { self.context.memory.variable_gradients[variable].add(at) };
-                        self.context.apply_rule(rule, variable, at, gradient, count, scale);
-                    };
-                    if self.context.plan.trained[self.variables.kernel] {
-                        let kernel = self.variables.kernel;
-                        kernel_parts(self.variables.layout, &unit).for_each(|p| apply(kernel, p, self.scales[0]));
-                    }
-                    if let (Some(bias), Some(part)) = (self.variables.bias, bias_parts(&unit)) {
-                        apply(bias, part, self.scales[1]);
-                    }
+                let Stored(context, v, worker, scale) = self;
+                for (at, count) in context.runs(v, worker) {
+                    // SAFETY: the run is within the variable's gradient.
+                    let gradient = unsafe { context.gradient_of(v).add(at) };
+                    context.apply_rule(rule, v, at, gradient, count, scale);
                 }
             }
         }
-        let scale = |v: Option<usize>| v.map_or(1.0, |v| self.clip_scale(v));
-        let scales = [scale(Some(variables.kernel)), scale(variables.bias)];
-        let own = part(units(variables.layout), 1, worker);
-        let stored = Stored { context: self, variables, own, scales };
-        optimizer.at_step(step.number + 1, self.learning_rate, stored);
+        if course.config.has_trust_ratio() {
+            let ratio = course.config.trust_ratio(self.squared_norm(v, 1).sqrt(), self.squared_norm(v, 2).sqrt());
+            return course.rule(step.number, v, Stored(self, v, worker, ratio as f32));
+        }
+        course.rule(step.number, v, Stored(self, v, worker, self.gradient_scale(v)));
     }
 
-    /// What a variable's gradient is multiplied by to clip its norm, or the norm of all gradients.
+    /// Puts the moving average in a variable's place after the steps that say so.
+    pub fn overwrite(&self, v: usize, worker: &Worker, step: &Step) {
+        let Some(course) = self.optimizer.filter(|course| course.config.overwrites_after(step.number)) else { return };
+        let Some(slot) = course.config.average_slot() else { return };
+        for (at, count) in self.runs(v, worker) {
+            // SAFETY: the run is within variable and slot and this worker's alone.
+            unsafe { std::ptr::copy_nonoverlapping(self.slots[v][slot].add(at), self.variables[v].add(at), count) };
+        }
+    }
+
+    /// A variable's slots from an offset on.
     ///
-    /// Every worker computes the same sum in the same order rather than wait for another barrier.
-    fn clip_scale(&self, variable: usize) -> f32 {
-        let squares = |v: usize| {
-            // SAFETY: the buffer has the variable's layout and was finished before the barrier.
-            unsafe {
-                sum_of_squares(self.memory.variable_gradients[v], self.plan.variables[v].layout().lines() * PANEL)
-            }
-        };
-        let Some(optimizer) = self.optimizer else { return 1.0 };
-        let sum: f64 = if optimizer.global_clipnorm.is_some() {
-            (0..self.plan.variables.len()).filter(|&v| self.plan.trained[v]).map(squares).sum()
-        } else if optimizer.clipnorm.is_some() {
-            squares(variable)
-        } else {
-            return 1.0;
-        };
-        optimizer.clip_scale(sum.sqrt()) as f32
+    /// # Safety
+    /// The offset must be within the variable.
+    unsafe fn slots_at(&self, v: usize, at: usize) -> [*mut f32; TOTAL_SLOTS] {
+        // SAFETY: the slots have the variable's layout.
+        self.slots[v].map(|s| if s.is_null() { s } else { unsafe { s.add(at) } })
     }
 
-    fn apply_rule<U: Update>(
+    pub(super) fn apply_rule<U: Update>(
         &self,
         rule: U,
         variable: usize,
@@ -175,10 +407,7 @@ impl Context<'_> {
         scale: f32,
     ) {
         // SAFETY: `at` and `count` are a unit's part of the variable and of its slots, which have the same layout.
-        let (weights, slots) = unsafe {
-            let slots = self.slots[variable].map(|s| if s.is_null() { s } else { s.add(at) });
-            (self.variables[variable].add(at), slots)
-        };
-        self.level.run(ApplyRule { rule, scale, weights, gradient, slots, count });
+        let (weights, slots) = unsafe { (self.variables[variable].add(at), self.slots_at(variable, at)) };
+        self.level.run(ApplyRule { rule, scale, weights, result: weights, gradient, slots, count });
     }
 }

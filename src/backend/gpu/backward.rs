@@ -26,17 +26,17 @@ impl Maker<'_> {
                 Node::Tail { stage, tail } => self.tail_backward(*stage, tail, &mut filled),
                 Node::Rows { stage, activation } => {
                     let s = &self.plan.stages[*stage];
-                    let (from, to) = (self.roots[s.input], self.roots[s.output]);
-                    if !self.plan.tensors[s.input].trained || !filled.contains(&to) {
+                    let (from, to) = (self.roots[s.input()], self.roots[s.output]);
+                    if !self.plan.tensors[s.input()].trained || !filled.contains(&to) {
                         continue;
                     }
                     let shader = wgsl::rows_backward(activation, !filled.insert(from));
-                    let shape = Shape { depth: self.size(s.input).1, ..self.shape(s.output) };
+                    let shape = Shape { depth: self.size(s.input()).1, ..self.shape(s.output) };
                     let places = vec![
-                        self.value(s.input),
+                        self.value(s.input()),
                         self.value(s.output),
                         self.gradient(s.output),
-                        self.gradient(s.input),
+                        self.gradient(s.input()),
                     ];
                     self.push(&s.layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
                 }
@@ -62,7 +62,7 @@ impl Maker<'_> {
 
     /// From the gradient of a product to that of its input, and through the tail that made the input.
     fn dense_backward(&mut self, stage: usize, kernel: usize, product: TensorId, filled: &mut HashSet<TensorId>) {
-        let (input, layer) = (self.plan.stages[stage].input, &self.plan.stages[stage].layer);
+        let (input, layer) = (self.plan.stages[stage].input(), &self.plan.stages[stage].layer);
         if !self.plan.tensors[input].trained || !filled.contains(&self.roots[product]) {
             return;
         }
@@ -97,7 +97,7 @@ impl Maker<'_> {
             if !(trains || bias.is_some()) || !filled.contains(&self.roots[tail.input]) {
                 continue;
             }
-            let (input, layer) = (self.plan.stages[stage].input, self.plan.stages[stage].layer.clone());
+            let (input, layer) = (self.plan.stages[stage].input(), self.plan.stages[stage].layer.clone());
             let general = clipped || self.plan.variable_uses[kernel] != 1;
             let again = general && stored.iter().any(|(v, _)| *v == kernel || Some(*v) == bias);
             let variant =

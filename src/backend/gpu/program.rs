@@ -7,7 +7,7 @@
 use super::dispatch::{Count, Dispatch, GROUP, Grid, MAX_GROUPS, Place, Shape};
 use super::schedule::{Node, Tail, nodes};
 use super::wgsl;
-use crate::backend::{Objective, Purpose, fused_head};
+use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::error::{Error, Result};
 use crate::losses::Head;
 use crate::optimizers::OptimizerConfig;
@@ -46,20 +46,18 @@ impl Program {
     /// Makes the dispatches of a step. Training needs the optimizer.
     pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, optimizer: Option<&OptimizerConfig>) -> Result<Self> {
         let (mut output, mut head, mut last) = (plan.outputs[0], Head::Plain, plan.stages.len());
-        let objective = match purpose {
-            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
-            Purpose::Predict => None,
-        };
-        if let Some(objective) = objective {
-            let own = output;
-            (output, head) = fused_head(plan, objective);
-            last -= usize::from(output != own);
+        let objective = purpose.objectives().first();
+        let input = objective.map(|objective| loss_input(plan, 0, objective));
+        if let Some(LossInput { tensor, head: own, fused: Some(stage) }) = input
+            && stage + 1 == last
+        {
+            (output, head, last) = (tensor, own, stage);
         }
         let training = matches!(purpose, Purpose::Train(_));
         let (nodes, roots) = nodes(plan, last, output, training);
         let direct = (0..plan.tensors.len())
             .map(|t| {
-                let products = |s: &Stage| s.input != t || matches!(s.kind, Kind::Dense { .. });
+                let products = |s: &Stage| s.input() != t || matches!(s.kind, Kind::Dense { .. });
                 plan.tensors[t].source.is_some() && t != output && plan.stages[..last].iter().all(products)
             })
             .collect();
@@ -155,7 +153,7 @@ impl Maker<'_> {
     fn forward_node(&mut self, node: &Node) {
         match node {
             Node::Dense { stage, kernel, bias, tail } => {
-                let (input, layer) = (self.plan.stages[*stage].input, &self.plan.stages[*stage].layer);
+                let (input, layer) = (self.plan.stages[*stage].input(), &self.plan.stages[*stage].layer);
                 let (rows, columns) = self.size(tail.input);
                 let shape = Shape { depth: self.size(input).1, ..self.shape(tail.input) }.with(tail);
                 let shader = wgsl::dense(tail.variant(self.training), bias.is_some(), self.direct[input]);
@@ -176,8 +174,8 @@ impl Maker<'_> {
             }
             Node::Rows { stage, activation } => {
                 let (s, shader) = (&self.plan.stages[*stage], wgsl::rows_forward(activation));
-                let shape = Shape { depth: self.size(s.input).1, ..self.shape(s.output) };
-                let places = vec![self.value(s.input), self.value(s.output)];
+                let shape = Shape { depth: self.size(s.input()).1, ..self.shape(s.output) };
+                let places = vec![self.value(s.input()), self.value(s.output)];
                 self.push(&s.layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
             }
         }

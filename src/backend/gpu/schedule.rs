@@ -74,7 +74,7 @@ pub fn nodes(plan: &Plan, last: usize, output: TensorId, training: bool) -> (Vec
     // The only reader of a tensor, if it is a stage.
     let reader = |t: TensorId| {
         let only = plan.tensors[t].uses == 1 && t != output;
-        stages.iter().position(|s| only && s.input == t)
+        stages.iter().position(|s| only && s.input() == t)
     };
     for (i, stage) in stages.iter().enumerate() {
         if done[i] {
@@ -87,17 +87,18 @@ pub fn nodes(plan: &Plan, last: usize, output: TensorId, training: bool) -> (Vec
                 nodes.push(Node::Dense { stage: i, kernel: *kernel, bias: *bias, tail });
             }
             Kind::Map(activation) => {
-                tail.input = stage.input;
+                tail.input = stage.input();
                 tail.activation = Some(*activation);
                 follow(plan, &reader, &mut tail, &mut done, training);
                 nodes.push(Node::Tail { stage: i, tail });
             }
             Kind::Dropout { rate, stream } if training => {
-                tail = Tail { dropout: Some((*rate, *stream)), middle: stage.input, input: stage.input, ..tail };
+                tail = Tail { dropout: Some((*rate, *stream)), middle: stage.input(), input: stage.input(), ..tail };
                 nodes.push(Node::Tail { stage: i, tail });
             }
             Kind::RowMap(activation) => nodes.push(Node::Rows { stage: i, activation: *activation }),
-            Kind::Dropout { .. } | Kind::Reshape => roots[stage.output] = roots[stage.input],
+            // What is left is refused when a plan is compiled, see `support.rs`.
+            _ => roots[stage.output] = roots[stage.input()],
         }
     }
     (nodes, roots)
