@@ -10,6 +10,7 @@ import numpy as np
 
 from ..layers.structure import flatten, keys_of
 from .arrays import Array, adjust_rank, as_array
+from .outputs import Output
 
 
 def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
@@ -73,13 +74,14 @@ def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Arra
     Raises:
         ValueError: if their number or names are not the outputs', or one that has a loss is missing.
     """
+    compiled = model._compiled_outputs or [Output(name) for name in outputs.names]
     if isinstance(y, Mapping):
         values = outputs.by_name(dict(y), argument, True)
     elif outputs.count == 1:
         values = [y]
     else:
         values = flatten_to(outputs.structure, y)
-        trained = [output.loss is not None for output in model._compiled_outputs]
+        trained = [output.loss is not None for output in compiled]
         if isinstance(y, (list, tuple)) and len(y) == sum(trained) < outputs.count:
             given = iter(y)
             values = [next(given) if has_loss else None for has_loss in trained]
@@ -89,7 +91,7 @@ def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Arra
                 f"y_true and y_pred have different structures.\ny_true: {shown}\ny_pred: {outputs.shown}\n"
             )
     arrays: list[Array | None] = []
-    for name, value, output in zip(outputs.names, values, model._compiled_outputs, strict=True):
+    for name, value, output in zip(outputs.names, values, compiled, strict=True):
         where = argument if outputs.count == 1 else f"{argument}: '{name}'"
         if value is None and (output.loss is not None or output.metrics or output.weighted):
             raise ValueError(f"`{where}` must be given: the output has a loss or metrics. Received: None")
