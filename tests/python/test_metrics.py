@@ -161,9 +161,9 @@ def test_what_compile_is_told():
     def traced(y_true, y_pred):
         return ops.mean(ops.square(y_true - y_pred), axis=-1)
 
-    given = ["acc", "AUC", metrics.Precision(name="p"), metrics.binary_accuracy, losses.Huber(2.0, name="huber"), traced,
-             metrics.MeanMetricWrapper(traced, name="w"), own, Largest(), metrics.Mean(), losses.CosineSimilarity(),
-             losses.MeanSquaredError("sum")]  # fmt: skip
+    given = ["acc", "AUC", metrics.Precision(name="p"), metrics.binary_accuracy, losses.Huber(2.0, name="huber"),
+             traced, metrics.MeanMetricWrapper(traced, name="w"), own, Largest(), metrics.Mean(),
+             losses.CosineSimilarity(), losses.MeanSquaredError("sum")]  # fmt: skip
     compiled = resolve(given, allow_python=True)
     names = ["acc", "AUC", "p", "binary_accuracy", "huber", "traced", "w", "own", "largest"]
     assert [entry.name for entry in compiled][:9] == names
