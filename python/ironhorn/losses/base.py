@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _core, serialization
+from .. import _core, ops, serialization
 from ..naming import auto_name
+from ..ops.symbol import Symbol, TraceError
+from .formulas import traced
 
 Array = NDArray[np.float32]
 REDUCTIONS = ("sum_over_batch_size", "sum", None, "none", "mean", "mean_with_sample_weight")
@@ -49,8 +51,8 @@ def by_row(
     expected = y_pred.shape[:-1] if sparse else y_pred.shape
     if y_pred.ndim == 0 or y_true.shape != expected:
         raise ValueError(
-            f"{form['class_name']}: `y_true` must have shape {expected} for `y_pred` of shape {y_pred.shape}. "
-            f"Received: y_true of shape {y_true.shape}"
+            f"{form['class_name']}: for `y_pred` of shape {y_pred.shape}, `y_true` must have "
+            f"{f'shape {expected}' if sparse else 'the same shape'}. Received: y_true of shape {y_true.shape}"
         )
     width = y_pred.shape[-1]
     rows = np.ascontiguousarray(y_pred.reshape(-1, width))
@@ -99,10 +101,15 @@ class Loss:
             ValueError: if the shapes do not suit each other.
             TypeError: if an array does not hold numbers.
         """
+        if isinstance(y_pred, Symbol):
+            return self._traced(y_true, y_pred, sample_weight)
         true, pred = numbers(y_true, "y_true").astype(np.float32), numbers(y_pred, "y_pred").astype(np.float32)
         values = np.asarray(self.call(true, pred), dtype=np.float32)
         weights = None if sample_weight is None else numbers(sample_weight, "sample_weight").astype(np.float32)
         mask = self._mask(true, pred, values)
+        given = getattr(y_pred, "_keras_mask", None)  # of Keras's tensors
+        if given is not None:
+            mask = np.asarray(given, bool) if mask is None else mask & np.asarray(given, bool)
         if mask is not None:
             averaged = self.reduction in ("sum_over_batch_size", "mean")
             factor = mask.size / max(int(mask.sum()), 1) if averaged else 1.0
@@ -128,6 +135,17 @@ class Loss:
         """The losses by row, or of each element."""
         raise NotImplementedError(f"{type(self).__name__}: a loss defines `call(self, y_true, y_pred)`.")
 
+    def _traced(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """The reduced loss as a part of another."""
+        values = self.call(y_true, y_pred)
+        if self.reduction in (None, "none") and sample_weight is None:
+            return values
+        if self.reduction == "sum" or sample_weight is not None:
+            raise TraceError(
+                f"{type(self).__name__}: a part of another loss has no weights, and no sum as its reduction."
+            )
+        return ops.mean(values)
+
     def _mask(self, y_true: NDArray[Any], y_pred: NDArray[Any], values: Array) -> NDArray[np.bool_] | None:
         return None
 
@@ -148,8 +166,10 @@ class EngineLoss(Loss):
     _sparse: ClassVar[bool] = False
     _broadcasts: ClassVar[bool] = True
 
-    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Array:
-        """The losses by row."""
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The losses by row, of arrays or symbols."""
+        if isinstance(y_pred, Symbol):
+            return traced(self, y_true, y_pred)
         if not self._sparse:
             y_true, y_pred = same_rank(y_true, y_pred)
             if self._broadcasts and y_true.shape != y_pred.shape and _suit(y_true, y_pred):
@@ -179,7 +199,10 @@ def _suit(first: NDArray[Any], second: NDArray[Any]) -> bool:
 
 
 def evaluate(loss: EngineLoss, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """The losses by row, on whatever NumPy makes an array of numbers."""
+    """The losses by row, on whatever NumPy makes an array of numbers, and on symbols."""
+    if isinstance(y_pred, Symbol):
+        result: Array = loss.call(y_true, y_pred)
+        return result
     return loss.call(numbers(y_true, "y_true"), numbers(y_pred, "y_pred"))
 
 

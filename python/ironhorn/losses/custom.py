@@ -176,22 +176,22 @@ def check_gradient(
     checked = loss if isinstance(loss, PythonLoss) else PythonLoss(loss)
     true, pred = same_rank(numbers(y_true, "y_true"), numbers(y_pred, "y_pred"))
     true, pred = true.astype(np.float64), pred.astype(np.float64)
-    values, gradient = checked._computed(true, pred)
+    gradient = checked._computed(true, pred)[1]
     slopes = np.zeros(pred.shape)
     for place in np.ndindex(pred.shape):
         sides = []
         for moved in (step, -step):
             other = pred.copy()
             other[place] += moved
-            sides.append(np.array(checked._computed(true, other)[0], np.float64))
-        change = (sides[0] - sides[1]) / (2 * step)
+            sides.append(checked._computed(true, other)[0].astype(np.float64))
+        change = np.asarray((sides[0] - sides[1]) / (2 * step))
         slopes[place] = change[place[:-1]]
         change[place[:-1]] = 0
         if np.abs(change).max(initial=0) > tolerance:
             rows = np.unravel_index(np.abs(change).argmax(), change.shape)
             raise ValueError(
-                f"PythonLoss {checked.name!r}: the loss of row {_shown(rows)} depends on y_pred{list(place)}, an element "
-                "of another row."
+                f"PythonLoss {checked.name!r}: the loss of row {_shown(rows)} depends on y_pred{list(place)}, "
+                "an element of another row."
             )
     difference = np.abs(slopes - gradient) / np.maximum(np.maximum(np.abs(slopes), np.abs(gradient)), 1)
     difference = np.where(np.isnan(difference), np.inf, difference)

@@ -22,8 +22,8 @@ class _Hinge(EngineLoss):
 class Hinge(_Hinge):
     """``mean(max(1 - y_true * y_pred, 0))``.
 
-    Labels of 0 and 1 mean -1 and 1. In training any 0 means -1, one by one; alone, as in Keras, only where all labels of
-    the call are 0 or 1.
+    Labels of 0 and 1 mean -1 and 1. In training any 0 means -1, one by one; alone, as in Keras, only where all labels
+    of the call are 0 or 1.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class Hinge(_Hinge):
 class SquaredHinge(_Hinge):
     """``mean(max(1 - y_true * y_pred, 0)**2)``.
 
-    Labels of 0 and 1 mean -1 and 1. In training any 0 means -1, one by one; alone, as in Keras, only where all labels of
-    the call are 0 or 1.
+    Labels of 0 and 1 mean -1 and 1. In training any 0 means -1, one by one; alone, as in Keras, only where all labels
+    of the call are 0 or 1.
     """
 
     _exponent = 2

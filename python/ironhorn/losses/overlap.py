@@ -7,8 +7,9 @@ Keras's default, ``axis=None``, is one coefficient of the whole batch. That is n
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..ops.symbol import Symbol
 from .base import Array, EngineLoss, evaluate
 
 Axis = int | tuple[int, ...] | None
@@ -17,8 +18,10 @@ Axis = int | tuple[int, ...] | None
 class _Overlap(EngineLoss):
     axis: Axis
 
-    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Array:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses: what is left of the axes."""
+        if isinstance(y_pred, Symbol):
+            return super().call(y_true, y_pred)
         true, pred = np.broadcast_arrays(y_true, y_pred)
         if self.axis == -1:
             return self._rows(true, pred)

@@ -6,17 +6,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..ops.symbol import Symbol
 from .base import Array, EngineLoss, evaluate, integer_axis, smoothing
 
 
 class _Categorical(EngineLoss):
     _broadcasts = False
+    axis: int
 
     def _rows(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Array:
-        if y_pred.shape[-1:] == (1,):
+        if y_pred.ndim and y_pred.shape[self.axis] == 1:
             warnings.warn(
                 f"In loss {self.name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. "
-                f"Received: y_pred.shape={y_pred.shape}. Consider using 'binary_crossentropy' if you only have 2 classes.",
+                f"Received: y_pred.shape={y_pred.shape}. "
+                "Consider using 'binary_crossentropy' if you only have 2 classes.",
                 SyntaxWarning,
                 stacklevel=2,
             )
@@ -179,8 +182,10 @@ class SparseCategoricalCrossentropy(EngineLoss):
             return None
         return np.reshape(y_true != self.ignore_class, values.shape)
 
-    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Array:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses by row; 0 where the class is ignored."""
+        if isinstance(y_pred, Symbol):
+            return super().call(y_true, y_pred)
         if self.axis != -1:
             if y_true.ndim == y_pred.ndim:
                 y_true = np.moveaxis(y_true, self.axis, -1)
@@ -326,9 +331,14 @@ def sparse_categorical_crossentropy(
     )
 
 
-def categorical_generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, q: float = 0.5) -> Array:
+def categorical_generalized_cross_entropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    q: float = 0.5,
+) -> Array:
     """The generalized crossentropy by row, float32. See ``CategoricalGeneralizedCrossEntropy``."""
-    return evaluate(CategoricalGeneralizedCrossEntropy(q=q, reduction=None), y_true, y_pred)
+    loss = CategoricalGeneralizedCrossEntropy(q=q, reduction=None)
+    return evaluate(loss, y_true, y_pred)
 
 
 def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> Array:

@@ -1,8 +1,8 @@
 """Operations that losses are written with: on arrays they compute, with NumPy in float32; on the symbols that stand for
 ``y_true`` and ``y_pred`` while ``compile`` traces a loss, they record.
 
-Names and arguments are those of ``keras.ops``. Every function takes arrays, numbers or symbols of shapes that broadcast.
-Floating-point results are float32; comparisons are bool. A reduction of a symbol runs over the last axis.
+Names and arguments are those of ``keras.ops``. Every function takes arrays, numbers or symbols of shapes that
+broadcast. Floating-point results are float32; comparisons are bool. A reduction of a symbol runs over the last axis.
 """
 
 from collections.abc import Callable
@@ -94,7 +94,7 @@ def absolute(x: Any) -> Any:
     return _apply("abs", np.abs, x)
 
 
-abs = absolute
+abs = absolute  # noqa: A001
 
 
 def sign(x: Any) -> Any:
@@ -182,7 +182,7 @@ def relu(x: Any) -> Any:
     return _apply("relu", lambda x: np.maximum(x, 0), x)
 
 
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001
     """The sum over an axis."""
     return _reduced("sum", np.sum, x, axis, keepdims)
 
@@ -192,12 +192,12 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _reduced("mean", np.mean, x, axis, keepdims)
 
 
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001
     """The maximum over an axis; elements that attain it share its derivative."""
     return _reduced("max", np.max, x, axis, keepdims)
 
 
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001
     """The minimum over an axis; elements that attain it share its derivative."""
     return negative(max(negative(x), axis, keepdims))
 

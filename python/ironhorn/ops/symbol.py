@@ -196,7 +196,8 @@ def reduce(op: str, x: Symbol, axis: Any, keepdims: bool) -> Symbol:
     if axis != -1 or x.extent in ("row", "batch"):
         hint = ' For the sum of the rows\' losses, pass reduction="sum".' if axis is None and op == "sum" else ""
         raise TraceError(
-            f"`{op}` of a traced value of shape {_shown(x)} runs over its columns, axis=-1. Received: axis={axis}.{hint}"
+            f"`{op}` of a traced value of shape {_shown(x)} runs over its columns, axis=-1. "
+            f"Received: axis={axis}.{hint}"
         )
     extent = "kept" if keepdims else "row"
     if x.extent == "kept":  # a sum of one
@@ -230,8 +231,8 @@ def _extent(op: str, inputs: tuple[Symbol, ...]) -> str:
         scaled = op == "multiply" or (op == "divide" and inputs[1].extent == "scalar")
         if len(extents) > 1 or not (op in _LINEAR or (scaled and "scalar" in {symbol.extent for symbol in inputs})):
             raise TraceError(
-                f"A mean over the whole batch may be added to others and scaled, no more: `{op}` of it is no mean of the "
-                "rows' losses. Take the mean along axis=-1."
+                f"A mean over the whole batch may be added to others and scaled, no more: `{op}` of it is no mean of "
+                "the rows' losses. Take the mean along axis=-1."
             )
         return "batch"
     if "row" in extents and len(extents) > 1:
