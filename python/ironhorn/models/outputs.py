@@ -82,7 +82,9 @@ class Outputs:
                 return [value.get(name) for name in names]
         if self.count == 1 and self.names == [None] and len(value) == 1:
             return list(value.values())
-        raise ValueError(f"Expected keys {self.names} in {argument} dict, but found {argument}.keys()={list(value)}")
+        raise ValueError(
+            f"Expected keys {self.names} in {argument} dict, but found {argument}.keys()={list(value)} (`{argument}`)"
+        )
 
 
 def _is_form(value: Any) -> bool:
