@@ -2,13 +2,14 @@
 //!
 //! Both run on the CPU, on the caller's thread, on the variables themselves.
 
-use crate::backend::cpu::CpuBackend;
+use crate::backend::cpu::{CpuBackend, Pass};
 use crate::backend::{Purpose, Totals};
 use crate::data::{Array, Feed};
 use crate::error::Result;
 use crate::infer::zeros;
 use crate::model::{Model, Samples, lock};
 use crate::params::Variable;
+use crate::train::identity;
 use std::sync::Arc;
 
 /// Numbers and the shape of their array.
@@ -30,6 +31,12 @@ impl Model {
         &self.plan().variables
     }
 
+    /// Room for the outputs of so many samples.
+    pub(crate) fn room_for(&self, rows: usize) -> Result<Vec<Vec<f32>>> {
+        let widths = self.output_shapes().into_iter().map(|shape| shape.iter().product::<usize>());
+        widths.map(|width| zeros(rows.saturating_mul(width), "outputs")).collect()
+    }
+
     /// Outputs for `x` as one batch of training computes them: with noise, and with the batch's statistics, which move
     /// the moving ones.
     pub fn call_in_training(&self, x: Vec<Array>) -> Result<Vec<Vec<f32>>> {
@@ -37,11 +44,10 @@ impl Model {
         let feed = Feed { inputs: x, ..Feed::default() };
         let rows = feed.rows();
         let plan = Arc::new(self.graph().lower(self.seed())?);
-        let widths = self.output_shapes().into_iter().map(|shape| shape.iter().product::<usize>());
-        let mut out = widths.map(|w| zeros(rows.saturating_mul(w), "outputs")).collect::<Result<Vec<_>>>()?;
+        let mut out = self.room_for(rows)?;
         let number = self.next_call();
         let mut executor = CpuBackend::default().executor(&plan, &Purpose::Call, rows)?;
-        executor.call(Arc::new(feed), number, &mut out)?;
+        executor.call(&feed, &identity(&feed)?, Pass::moving(number), &mut out)?;
         self.forget_snapshot();
         Ok(out)
     }

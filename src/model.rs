@@ -450,6 +450,7 @@ fn check_target(
         return Err(Error::invalid(place, format!("{samples} samples, as x has"), y.rows().to_string()));
     }
     let columns = shape.last().copied().unwrap_or(1);
+    objective.loss.as_ref().map_or(Ok(()), |l| l.loss.check(columns))?;
     for (measure, (config, _)) in objective.metrics.iter().zip(&asked.metrics) {
         // With one column a class id and a number are the same thing.
         if measure.metric.target_kind() != kind && columns != 1 {

@@ -17,6 +17,7 @@ from . import (
     losses,
     metrics,
     models,
+    ops,
     optimizers,
     random,
     regularizers,
@@ -28,7 +29,7 @@ from .models import Model, Sequential
 
 __all__ = [
     "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "constraints",
-    "datasets", "errors", "initializers", "layers", "losses", "metrics", "models", "optimizers", "random",
+    "datasets", "errors", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
     "regularizers", "utils",
 ]  # fmt: skip
 

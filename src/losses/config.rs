@@ -130,6 +130,7 @@ impl Loss {
         let axis = || spec.integer("axis");
         Ok(Some(match spec.name {
             "mean_squared_error" | "MeanSquaredError" | "mse" | "MSE" => (Self::MeanSquaredError, &[]),
+            "given" => (Self::Given, &[]),
             "mean_absolute_error" | "MeanAbsoluteError" | "mae" | "MAE" => (Self::MeanAbsoluteError, &[]),
             "mean_absolute_percentage_error" | "MeanAbsolutePercentageError" | "mape" | "MAPE" => {
                 (Self::MeanAbsolutePercentageError, &[])

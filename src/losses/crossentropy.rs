@@ -11,6 +11,8 @@ use crate::real::Real;
 
 /// Keras's `epsilon()`.
 pub(super) const EPSILON: f64 = 1e-7;
+/// 1 − ε in single precision, which is 1.2·10⁻⁷ from 1: so the bound is the same at every precision.
+pub(super) const HIGH: f64 = 1.0 - f32::EPSILON as f64;
 
 /// A target with label smoothing, and whether its row counts.
 #[derive(Clone, Copy)]
@@ -47,7 +49,7 @@ pub(super) fn smooth<R: Real>(y: R, smoothing: f64) -> R {
 /// Categorical, of probabilities.
 #[inline(always)]
 pub fn of_probabilities<R: Real>(labels: Labels<R>, p: &[R], gradient: Option<&mut [R]>) -> R {
-    let (zero, low, high) = (R::zero(), R::splat(EPSILON), R::splat(1.0 - EPSILON));
+    let (zero, low, high) = (R::zero(), R::splat(EPSILON), R::splat(HIGH));
     let (n, mut sum, mut loss) = (p.len(), zero, zero);
     for &entry in p {
         sum = sum + entry;
@@ -140,7 +142,7 @@ pub struct Probability {
 impl Term for Probability {
     #[inline(always)]
     fn term<R: Real>(self, y: R, p: R) -> (R, R) {
-        let (y, low, high) = (smooth(y, self.smoothing), R::splat(EPSILON), R::splat(1.0 - EPSILON));
+        let (y, low, high) = (smooth(y, self.smoothing), R::splat(EPSILON), R::splat(HIGH));
         let (c, rest) = (p.clamp(low, high), R::one() - y);
         let d = R::one() - c;
         let inside = R::both(p.ge(low), p.le(high));

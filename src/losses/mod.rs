@@ -87,6 +87,8 @@ pub enum Loss {
     /// What the user wrote.
     #[serde(rename = "expression")]
     Expression(Expression),
+    /// A loss that somebody else computes: the target is n times its gradient, for n columns; here its value is 0.
+    Given,
 }
 
 /// The weight of the classes: one number, or one for each.
@@ -203,9 +205,9 @@ impl Loss {
         self.into()
     }
 
-    /// The name of every loss that has one; an expression has none.
+    /// The name of every loss that has one; what a user writes has none.
     pub fn names() -> Vec<&'static str> {
-        Self::VARIANTS.iter().copied().filter(|name| *name != "expression").collect()
+        Self::VARIANTS.iter().copied().filter(|name| !["expression", "given"].contains(name)).collect()
     }
 
     /// The target it wants.
@@ -295,6 +297,7 @@ impl Loss {
             Self::CategoricalHinge => visitor.fold(rows::CategoricalHinge),
             Self::Dice { .. } => visitor.fold(rows::Overlap::DICE),
             Self::Tversky { alpha, beta, .. } => visitor.fold(rows::Overlap::tversky(alpha, beta)),
+            Self::Given => visitor.term(mean::Given),
             Self::Expression(ref expression) => visitor.fold(expression::Walker::new(expression)),
         }
     }

@@ -1,6 +1,6 @@
 //! Losses of a row that are no sum over its columns. Formulas: keras/src/losses/losses.py.
 
-use super::crossentropy::EPSILON;
+use super::crossentropy::{EPSILON, HIGH};
 use super::fold::{Column, Fold};
 use super::power::{power, power_slope, step};
 use crate::real::Real;
@@ -158,7 +158,7 @@ impl CategoricalFocal<'_> {
     /// The column's share q of its row, and the term and its derivative by q.
     #[inline(always)]
     fn term<R: Real>(&self, &[max, sum, ..]: &[R; 4], Column { y, p, .. }: Column<R>) -> (R, R, R) {
-        let (zero, one, low, high) = (R::zero(), R::one(), R::splat(EPSILON), R::splat(1.0 - EPSILON));
+        let (zero, one, low, high) = (R::zero(), R::one(), R::splat(EPSILON), R::splat(HIGH));
         let q = if self.from_logits { (p - max).exp() / sum } else { p / sum };
         let c = q.clamp(low, high);
         let (rest, log) = (one - c, c.ln());

@@ -1,6 +1,6 @@
 //! Terms of a column: of regression, of counts, of distributions and of margins. Formulas: keras/src/losses/losses.py.
 
-use super::crossentropy::{EPSILON, smooth};
+use super::crossentropy::{EPSILON, HIGH, smooth};
 use super::mean::Term;
 use super::power::{power, power_slope, step};
 use crate::real::Real;
@@ -118,7 +118,7 @@ pub struct BinaryFocal {
 impl Term for BinaryFocal {
     #[inline(always)]
     fn term<R: Real>(self, y: R, p: R) -> (R, R) {
-        let (zero, one, low, high) = (R::zero(), R::one(), R::splat(EPSILON), R::splat(1.0 - EPSILON));
+        let (zero, one, low, high) = (R::zero(), R::one(), R::splat(EPSILON), R::splat(HIGH));
         let y = smooth(y, self.label_smoothing);
         let p = if self.from_logits { p.sigmoid() } else { p };
         let (c, rest) = (p.clamp(low, high), one - y);

@@ -1,6 +1,6 @@
 //! Losses in shaders: terms and folds from their formulas, the loops over a row from the `.wgsl` files beside them.
 
-use super::crossentropy::{EPSILON, Labels, Logit};
+use super::crossentropy::{HIGH, Labels, Logit};
 use super::fold::{Column, Fold};
 use super::mean::Term;
 use super::{Head, Loss, Target, Visit};
@@ -22,7 +22,7 @@ impl Loss {
             y.mul_add(Symbol::splat(1.0 - smoothing), Symbol::splat(smoothing) * share)
         });
         [
-            format!("const NAME_FORM = {form}u;\nconst NAME_HIGH = {};\n", literal(1.0 - EPSILON)),
+            format!("const NAME_FORM = {form}u;\nconst NAME_HIGH = {};\n", literal(HIGH)),
             format!("const NAME_IGNORES = {};\n", ignored.is_some()),
             format!("const NAME_IGNORED = {};\n", literal(ignored.unwrap_or(0) as f64)),
             smoothed,

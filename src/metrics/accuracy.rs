@@ -3,10 +3,10 @@
 use crate::losses::Target;
 use crate::real::Real;
 
-/// (1/n) Σ [y = (p > threshold)].
+/// (1/n) Σ [y = (p > threshold)], for the threshold in single precision, as Keras compares.
 #[inline(always)]
 pub fn binary<R: Real>(target: Target<R>, p: &[R], threshold: f64) -> R {
-    let (zero, one, threshold) = (R::zero(), R::one(), R::splat(threshold));
+    let (zero, one, threshold) = (R::zero(), R::one(), R::splat(f64::from(threshold as f32)));
     let mut hits = zero;
     for (j, &entry) in p.iter().enumerate() {
         let predicted = R::select(entry.gt(threshold), one, zero);

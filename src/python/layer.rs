@@ -16,6 +16,10 @@ pub struct Variable(pub Arc<params::Variable>);
 #[pymethods]
 impl Variable {
     #[getter]
+    fn id(&self) -> u64 {
+        self.0.id()
+    }
+    #[getter]
     fn name(&self) -> &str {
         self.0.name()
     }

@@ -3,6 +3,7 @@
 use super::arrays::{array_of, borrow};
 use super::error::{detached, guarded};
 use super::layer::{Layer, Variable};
+use super::optimizer::Optimizer;
 use super::session::{Run, Session};
 use crate::backend::Device;
 use crate::config;
@@ -10,46 +11,13 @@ use crate::data::Array;
 use crate::error::Result;
 use crate::gradients::Gradients;
 use crate::infer::{Evaluation, Prediction};
-use crate::model::{self, Graph, Samples, SharedOptimizer, lock};
-use crate::optimizers::{OptimizerConfig, OptimizerState};
+use crate::model::{self, Graph, Samples};
 use crate::train::{Fit, Schedule};
 use numpy::{PyArrayDyn, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// An update rule with its slots and its step counter.
-#[pyclass(module = "ironhorn._core", frozen)]
-pub struct Optimizer {
-    state: SharedOptimizer,
-    config: String,
-}
-
-#[pymethods]
-impl Optimizer {
-    #[new]
-    fn new(config: &str) -> PyResult<Self> {
-        let parsed = guarded(|| OptimizerConfig::parse(&config::parse(config, "optimizer")?))?;
-        Ok(Optimizer { state: Arc::new(Mutex::new(OptimizerState::new(parsed))), config: config.to_string() })
-    }
-    #[getter]
-    fn config(&self) -> &str {
-        &self.config
-    }
-    #[getter]
-    fn learning_rate(&self, py: Python) -> f64 {
-        py.detach(|| lock(&self.state).learning_rate())
-    }
-    #[setter]
-    fn set_learning_rate(&self, py: Python, learning_rate: f64) {
-        py.detach(|| lock(&self.state).set_learning_rate(learning_rate));
-    }
-    #[getter]
-    fn iterations(&self, py: Python) -> u64 {
-        py.detach(|| lock(&self.state).iterations())
-    }
-}
 
 type Arrays<'py> = Vec<Bound<'py, PyUntypedArray>>;
 type OptionalArrays<'py> = Vec<Option<Bound<'py, PyUntypedArray>>>;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::infer::{Evaluation, Prediction};
 use crate::model::lock;
 use crate::train::Fit;
-use numpy::PyArrayDyn;
+use numpy::{PyArray, PyArray1, PyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Mutex;
@@ -62,6 +62,22 @@ impl Run {
         }
     }
 
+    fn preview(&mut self) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
+        match self {
+            Run::Fit(fit) => fit.preview(),
+            Run::Evaluation(evaluation) => evaluation.preview(),
+            Run::Prediction { .. } => Err(Error::State("session: expected one with targets".into())),
+        }
+    }
+
+    fn output_shapes(&self) -> Vec<Vec<usize>> {
+        match self {
+            Run::Fit(fit) => fit.model().output_shapes(),
+            Run::Evaluation(evaluation) => evaluation.model().output_shapes(),
+            Run::Prediction { shapes, .. } => shapes.clone(),
+        }
+    }
+
     fn logs(&self) -> Vec<(String, f64)> {
         match self {
             Run::Fit(fit) => fit.logs(),
@@ -70,6 +86,8 @@ impl Run {
         }
     }
 }
+
+type Preview<'py> = (Bound<'py, PyArray1<u32>>, Vec<Bound<'py, PyArrayDyn<f32>>>);
 
 /// One pass over borrowed arrays.
 #[pyclass(module = "ironhorn._core", frozen)]
@@ -112,6 +130,18 @@ impl Session {
             _ => Err(Error::State("session: expected a prediction, which alone has outputs".into())),
         });
         taken?.into_iter().map(|(values, shape)| array_of(py, values, &shape)).collect()
+    }
+    /// The samples of the next step, and the outputs it will have.
+    fn preview<'py>(&self, py: Python<'py>) -> PyResult<Preview<'py>> {
+        let (rows, out, shapes) = detached(py, || {
+            let mut run = lock(&self.0);
+            let (rows, out) = run.preview()?;
+            Ok((rows, out, run.output_shapes()))
+        })?;
+        let count = rows.len();
+        let outputs = out.into_iter().zip(shapes);
+        let outputs = outputs.map(|(out, shape)| array_of(py, out, &[&[count], &shape[..]].concat()));
+        Ok((PyArray::from_vec(py, rows), outputs.collect::<PyResult<_>>()?))
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
         detached(py, || lock(&self.0).begin_epoch())

@@ -86,6 +86,8 @@ class Compilation:
         """
         data.integer(steps_per_execution, "steps_per_execution", 1)
         new_optimizer = optimizers.get(optimizer)
+        if new_optimizer is None:
+            raise ValueError("compile: `optimizer` is a name or an object of ironhorn.optimizers. Received: None")
         found = resolve_outputs(self._outputs(), loss, loss_weights, metrics, weighted_metrics)
         text = compile_text(found)
         engine = getattr(self, "_engine", None)

@@ -77,6 +77,22 @@ impl CpuBackend {
     }
 }
 
+/// A forward pass by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass {
+    /// What noise is drawn by: the number of the step.
+    pub number: u64,
+    /// Whether moving statistics move.
+    pub moves: bool,
+}
+
+impl Pass {
+    /// One that moves the moving statistics.
+    pub fn moving(number: u64) -> Self {
+        Pass { number, moves: true }
+    }
+}
+
 /// A plan compiled for the CPU.
 pub(crate) struct CpuExecutor {
     backend: CpuBackend,
@@ -148,6 +164,7 @@ impl CpuExecutor {
             training: self.purpose.is_training(),
             variables,
             slots: &[],
+            accumulators: &[],
             optimizer: None,
             refused,
         }
@@ -187,10 +204,12 @@ impl Executor for CpuExecutor {
         let outcome = {
             let mut locks = Exclusive::lock(&self.plan.variables);
             let variables = locks.pointers();
-            let slots = optimizer.slot_pointers(&self.plan);
+            let (slots, accumulators) =
+                (optimizer.slot_pointers(&self.plan), optimizer.accumulator_pointers(&self.plan));
             let course = Course::of(optimizer, &self.plan);
             let context = Context {
                 slots: &slots,
+                accumulators: &accumulators,
                 optimizer: Some(&course),
                 ..self.context(&feed, &self.memory[0], &variables, &refused)
             };
@@ -303,19 +322,23 @@ impl<'a, T: ?Sized> Shared<'a, T> {
 unsafe impl<T: ?Sized> Sync for Shared<'_, T> {}
 
 impl CpuExecutor {
-    /// The whole data set as one batch of training, without an update of what has gradients; `number` is what noise is
-    /// drawn by.
-    pub(crate) fn call(&mut self, feed: Arc<Feed>, number: u64, out: &mut [Vec<f32>]) -> Result<()> {
-        let rows = identity(&feed)?;
+    /// Samples as one batch, without an update of what has gradients.
+    pub(crate) fn call(&mut self, feed: &Feed, rows: &[u32], pass: Pass, out: &mut [Vec<f32>]) -> Result<()> {
         let refused = AtomicI64::new(-1);
         let mut locks = Exclusive::lock(&self.plan.variables);
         let variables = locks.pointers();
-        let context = self.context(&feed, &self.memory[0], &variables, &refused);
-        self.run_alone(&context, &Step { rows: &rows, next: &[], number });
+        let context = self.context(feed, &self.memory[0], &variables, &refused);
+        let step = Step { rows, next: &[], number: pass.number };
+        let worker = Worker::alone();
+        for scheduled in self.program.ops.iter().filter(|o| pass.moves || !matches!(o.op, Op::Moving(_))) {
+            context.execute(scheduled, &worker, &step);
+        }
         for (&output, out) in self.plan.outputs.iter().zip(out) {
             context.copy_out(output, self.plan.tensors[output].columns(), out);
         }
-        self.plan.variables.iter().for_each(|v| v.touch());
+        if pass.moves {
+            self.plan.variables.iter().for_each(|v| v.touch());
+        }
         Ok(())
     }
 

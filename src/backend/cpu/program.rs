@@ -445,7 +445,7 @@ impl Program {
             schedule.push(Op::Apply(v), units(v), &reads, &[Buffer::Variable(v)]);
         }
         for (v, variable) in plan.variables.iter().enumerate().filter(|(v, _)| plan.trained[*v]) {
-            if optimizer.overwrites() {
+            if optimizer.use_ema.is_some_and(|ema| ema.overwrite_frequency.is_some()) {
                 let own = Buffer::Variable(v);
                 schedule.push(Op::Overwrite(v), units(v), &[Need::All(own)], &[own]);
             }

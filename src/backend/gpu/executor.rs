@@ -67,7 +67,6 @@ impl GpuExecutor {
         if self.compiled.as_ref().is_some_and(|c| c.optimizer.as_ref() == optimizer) {
             return Ok(());
         }
-        optimizer.map_or(Ok(()), support::check_optimizer)?;
         let gpu = self.gpu.clone();
         let program = Program::new(&self.plan, &self.purpose, self.batch, optimizer)?;
         self.mirror.forget();
@@ -133,6 +132,7 @@ impl Executor for GpuExecutor {
     }
 
     fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
+        support::check_optimizer(optimizer)?;
         optimizer.ensure_slots(&self.plan)?;
         self.compile(Some(optimizer.config()))?;
         let gpu = self.gpu.clone();

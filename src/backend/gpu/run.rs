@@ -30,9 +30,16 @@ pub struct Compiled {
 }
 
 /// One step, as `Step` in `common.wgsl`.
-fn step_record(first: usize, samples: usize, number: u64, scale: f64, slot: usize, rule: &[f32]) -> [u32; 24] {
+fn step_record(
+    first: usize,
+    samples: usize,
+    number: u64,
+    scale: f64,
+    slot: usize,
+    rule: &[f32],
+) -> [u32; 8 + MAX_PARAMETERS] {
     debug_assert!(rule.len() <= MAX_PARAMETERS);
-    let mut words = [0; 24];
+    let mut words = [0; 8 + MAX_PARAMETERS];
     let head = [first as u32, samples as u32, number as u32, (number >> 32) as u32];
     words[..4].copy_from_slice(&head);
     words[4] = (scale as f32).to_bits();

@@ -2,7 +2,7 @@
 
 use crate::backend::Purpose;
 use crate::error::{Error, Result};
-use crate::optimizers::OptimizerConfig;
+use crate::optimizers::OptimizerState;
 use crate::plan::Plan;
 
 /// Refuses what only the CPU can do.
@@ -41,17 +41,13 @@ pub fn check(plan: &Plan, purpose: &Purpose) -> Result<()> {
 }
 
 /// Refuses options of an optimizer.
-pub fn check_optimizer(optimizer: &OptimizerConfig) -> Result<()> {
-    if optimizer.has_trust_ratio() {
-        return Err(refusal(&format!("the optimizer {}", optimizer.name)));
+pub fn check_optimizer(optimizer: &OptimizerState) -> Result<()> {
+    let config = optimizer.config();
+    let overwrites = config.use_ema.is_some_and(|ema| ema.overwrite_frequency.is_some());
+    match optimizer.refused_by_shaders().or(overwrites.then_some("ema_overwrite_frequency")) {
+        Some(what) => Err(refusal(&format!("{what} (optimizer '{}')", config.name))),
+        None => Ok(()),
     }
-    if optimizer.accumulator_slot().is_some() {
-        return Err(refusal("gradient_accumulation_steps"));
-    }
-    if optimizer.average_slot().is_some() {
-        return Err(refusal("use_ema"));
-    }
-    Ok(())
 }
 
 fn refusal(what: &str) -> Error {

@@ -93,7 +93,7 @@ fn every_loss_and_metric() {
         let class = loss.target_kind() == TargetKind::Class;
         let mut metrics = vec![Metric::Accuracy, Metric::BinaryAccuracy { threshold: 0.5 }];
         metrics.push(if class { Metric::SparseCategoricalAccuracy } else { Metric::CategoricalAccuracy });
-        metrics.extend(losses().into_iter().filter(|l| l.target_kind() == loss.target_kind()).map(Metric::Loss));
+        metrics.push(Metric::Loss(loss.clone()));
         let config = LossConfig { loss: loss.clone(), reduction: Reduction::SumOverBatchSize };
         for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
             validate(&wgsl::loss(&objective(&config, &metrics), head, true));
@@ -112,9 +112,19 @@ fn every_rule() {
         json!({"class_name": "Adam", "config": {"amsgrad": true, "clipvalue": 0.5, "weight_decay": 0.01}}),
         json!({"class_name": "Adam", "config": {"clipnorm": 1.0}}),
         json!({"class_name": "SGD", "config": {"global_clipnorm": 1.0}}),
+        json!({"class_name": "AdamW", "config": {"use_ema": true, "clipvalue": 0.5}}),
+        json!({"class_name": "RMSprop", "config": {"centered": true, "momentum": 0.5, "weight_decay": 0.1}}),
+        json!({"class_name": "Adagrad", "config": {"use_ema": true}}),
+        json!({"class_name": "Adadelta", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Adamax", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Nadam", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Ftrl", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Ftrl", "config": {"learning_rate_power": -0.2, "use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Lion", "config": {"use_ema": true, "weight_decay": 0.1}}),
     ];
     for rule in rules {
         let rule = OptimizerConfig::parse(&rule).unwrap();
+        assert_eq!(rule.refused_by_shaders(), None);
         assert!(rule.parameters(3, 0.1).len() <= MAX_PARAMETERS);
         let variant = WeightVariant { kernel: true, bias: true, gather: true, accumulate: false };
         validate(&wgsl::weight_gradient(variant, Some(&rule)));

@@ -50,9 +50,8 @@ impl Node {
             other => other,
         };
         let takes_value = matches!(op, Op::Constant(_) | Op::Power(_));
-        if let Some(extra) =
-            fields.keys().find(|k| !matches!(k.as_str(), "op" | "inputs") && !(takes_value && *k == "value"))
-        {
+        let known = |key: &str| matches!(key, "op" | "inputs") || (takes_value && key == "value");
+        if let Some(extra) = fields.keys().find(|key| !known(key)) {
             return Err(Error::invalid(place, format!("'op' and 'inputs' of '{name}'"), format!("'{extra}'")));
         }
         let empty = Vec::new();
