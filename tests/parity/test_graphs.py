@@ -241,9 +241,8 @@ def test_configurations_are_read_by_the_other(keras, make):
     again = ironhorn.layers.deserialize(config)
     assert through_json(ironhorn.layers.serialize(again)) == config
     assert [w.shape for w in again.get_weights()] == [w.shape for w in theirs.get_weights()]
-    for package, model in ((keras, theirs), (ironhorn, ours)):
-        clone = package.models.clone_model(model)
-        assert through_json(clone.get_config()) == through_json(model.get_config())
+    clone = ironhorn.models.clone_model(ours)  # Keras's numbers the calls of shared layers anew
+    assert through_json(clone.get_config()) == config["config"]
 
 
 @pytest.mark.parametrize("make", [*GRAPHS, two_outputs])
