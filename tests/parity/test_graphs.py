@@ -1,4 +1,4 @@
-"""A dozen graphs, trained in Keras and here from the same weights on the same batches; their configurations and logs."""
+"""A dozen graphs, trained in Keras and here from the same weights on the same batches; their configurations, logs."""
 
 import json
 
@@ -52,7 +52,11 @@ def siamese(k):
     far = k.layers.Subtract(name="minus")([tower(a), tower(b)])
     near = k.layers.Dot(-1, normalize=True, name="cosine")([tower(a), tower(b)])
     both = k.layers.Concatenate(name="both")([far, near])
-    return k.Model([a, b], k.layers.Dense(1, "sigmoid", name="out")(both)), [X, X[::-1].copy()], (Y > 0.5) * 1.0
+    return (
+        k.Model([a, b], k.layers.Dense(1, "sigmoid", name="out")(both), name="siamese"),
+        [X, X[::-1].copy()],
+        (Y > 0.5) * 1.0,
+    )
 
 
 def autoencoder(k):
@@ -61,7 +65,11 @@ def autoencoder(k):
     code = encoder(x)
     restored = k.layers.Dense(6, name="restored")(code)
     again = encoder(restored)
-    return k.Model(x, k.layers.Concatenate(name="out")([restored, again])), X, np.concatenate([X, X[:, :2]], 1)
+    return (
+        k.Model(x, k.layers.Concatenate(name="out")([restored, again]), name="autoencoder"),
+        X,
+        np.concatenate([X, X[:, :2]], 1),
+    )
 
 
 def nested(k):
@@ -165,17 +173,22 @@ def test_three_epochs(keras, same_weights, make, optimizer):
     np.testing.assert_allclose(ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-3, atol=1e-4)
 
 
+SPARSE = "sparse_categorical_crossentropy"
 COMPILED = {
-    "lists": {"loss": ["mse", "sparse_categorical_crossentropy"], "loss_weights": [1.0, 0.3], "metrics": [["mae"], ["accuracy"]]},
+    "lists": {"loss": ["mse", SPARSE], "loss_weights": [1.0, 0.3], "metrics": [["mae"], ["accuracy"]]},
     "dicts": {
-        "loss": {"kind": "sparse_categorical_crossentropy", "value": "mae"},
+        "loss": {"kind": SPARSE, "value": "mae"},
         "loss_weights": {"kind": 2.0, "value": 0.5},
         "metrics": {"kind": ["accuracy", "sparse_categorical_accuracy"]},
         "weighted_metrics": {"kind": ["accuracy"], "value": "mse"},
     },
-    "one_loss": {"loss": [None, "sparse_categorical_crossentropy"], "metrics": {"value": ["mae"]}},
-    "names_twice": {"loss": ["mse", "crossentropy"], "metrics": [["mae", "mae"], None], "weighted_metrics": [["mae"], ["acc"]]},
-}  # fmt: skip
+    "one_loss": {"loss": [None, SPARSE], "metrics": {"value": ["mae"]}},
+    "names_twice": {
+        "loss": ["mse", "crossentropy"],
+        "metrics": [["mae", "mae"], None],
+        "weighted_metrics": [["mae"], ["acc"]],
+    },
+}
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -200,7 +213,7 @@ def test_weights_of_samples_by_output(keras, same_weights):
     theirs, ours, x, y = pair(keras, two_outputs)
     logs = []
     for model in (theirs, ours):
-        model.compile("sgd", ["mse", "sparse_categorical_crossentropy"], weighted_metrics=[["mae"], ["accuracy"]])
+        model.compile("sgd", ["mse", SPARSE], weighted_metrics=[["mae"], ["accuracy"]])
         weights = [W, W[::-1].copy()]
         model.fit(x, y, 16, 2, shuffle=False, sample_weight=weights, verbose=0)
         logs.append(model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True))
@@ -228,9 +241,8 @@ def test_configurations_are_read_by_the_other(keras, make):
     again = ironhorn.layers.deserialize(config)
     assert through_json(ironhorn.layers.serialize(again)) == config
     assert [w.shape for w in again.get_weights()] == [w.shape for w in theirs.get_weights()]
-    for package, model in ((keras, theirs), (ironhorn, ours)):
-        clone = package.models.clone_model(model)
-        assert through_json(clone.get_config()) == through_json(model.get_config())
+    clone = ironhorn.models.clone_model(ours)  # Keras's numbers the calls of shared layers anew
+    assert through_json(clone.get_config()) == config["config"]
 
 
 @pytest.mark.parametrize("make", [*GRAPHS, two_outputs])
@@ -274,7 +286,7 @@ def test_sums_that_keras_writes_as_operations(keras):
 def test_gradients(keras, make):
     """One step of SGD at rate 1 moves the weights by the gradient."""
     theirs, ours, x, y = pair(keras, make)
-    loss = ["mse", "sparse_categorical_crossentropy"] if make is two_outputs else "mse"
+    loss = ["mse", SPARSE] if make is two_outputs else "mse"
     for package, model in ((keras, theirs), (ironhorn, ours)):
         model.compile(package.optimizers.SGD(1.0), loss)
     before = theirs.get_weights()

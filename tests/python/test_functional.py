@@ -86,7 +86,7 @@ def test_models_inside_of_models():
     outer = Model(y, Dense(1)(stack(y)))
     np.testing.assert_allclose(stack(X), stack.layers[1](inner(X)), atol=1e-6)
     np.testing.assert_allclose(outer(X), outer.layers[-1](stack(X)), atol=1e-6)
-    assert len(outer.weights) == 6 and [w.shape for w in outer.weights][0] == (4, 3)
+    assert len(outer.weights) == 6 and outer.weights[0].shape == (4, 3)
     outer.trainable = False
     assert outer.trainable_weights == [] and not inner.get_layer("d").trainable
 

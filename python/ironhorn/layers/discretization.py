@@ -27,6 +27,8 @@ class Discretization(Layer):
         ValueError: if none or both of ``bin_boundaries`` and ``num_bins`` are given, and for unknown modes.
     """
 
+    _records_build = True
+
     def __init__(
         self,
         bin_boundaries: Any = None,

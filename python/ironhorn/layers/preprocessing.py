@@ -30,6 +30,8 @@ class Rescaling(Layer):
         offset: the same.
     """
 
+    _records_build = True
+
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         self.scale, self.offset = scale, offset
         super().__init__(**kwargs)
@@ -61,6 +63,7 @@ class CategoryEncoding(Layer):
         ValueError: for unknown modes, ``num_tokens`` below 1, and indices out of range.
     """
 
+    _records_build = True
     _parameters = ("num_tokens", "output_mode")
 
     def __init__(

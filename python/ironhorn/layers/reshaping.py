@@ -94,6 +94,7 @@ class Permute(Layer):
         ValueError: if it is no permutation.
     """
 
+    _records_build = True
     _keeps_dtype = True
 
     def __init__(self, dims: Any, **kwargs: Any) -> None:
@@ -119,6 +120,7 @@ class RepeatVector(Layer):
         n: how often, at least 1.
     """
 
+    _records_build = True
     _parameters = ("n",)
     _ndim = 2
 

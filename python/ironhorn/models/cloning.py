@@ -95,7 +95,7 @@ class _Cloning:
                     f"Received: input_tensors={input_tensors}"
                 )
         tensors |= {id(old): new for old, new in zip(model.inputs, begin, strict=True)}
-        for node in model._graph.nodes:
+        for node in sorted(model._graph.nodes, key=lambda node: node.number):  # so calls keep their numbers
             if node.is_input:
                 continue
             arguments = map_structure(lambda tensor: tensors[id(tensor)], node.arguments)

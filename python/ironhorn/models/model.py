@@ -42,6 +42,13 @@ class Model(Trainer, Layer):
             )
         return super().__new__(cls)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Builds a model, without trained weights, from ``get_config``'s result; see ``Functional``."""
+        from .functional import Functional
+
+        return Functional.from_config(config)
+
     def _init_model(self) -> None:
         self._init_trainer()
         self._seed = None
@@ -145,12 +152,14 @@ class Model(Trainer, Layer):
 
         Safe from any thread, also while ``fit`` runs: it sees the weights between two steps.
         """
-        arrays = spread_inputs(self, inputs)
+        return self._compute(spread_inputs(self, inputs), bool(training))
+
+    def _compute(self, arrays: Sequence[NDArray[Any]], training: bool) -> Any:
         with self._undone_on_error():
             self._ensure_built_for(arrays)
             arrays = adjust_ranks(self, arrays)
             _resolve(None)
-            results = self._engine_model().predict(arrays, training=bool(training))
+            results = self._engine_model().predict(arrays, training=training)
         return self._packed(results)
 
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:

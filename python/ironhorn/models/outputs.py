@@ -15,12 +15,13 @@ from ..metrics.compiled import resolve
 
 @dataclasses.dataclass
 class Measure:
-    """One metric: its name in the logs, what it is called by itself, its form, its direction."""
+    """One metric: its name in the logs, what it is called by itself, its form, its direction, the object if any."""
 
     name: str
     own_name: str
     form: Any
     _direction: str | None
+    metric: Any = None
 
 
 @dataclasses.dataclass
@@ -82,7 +83,9 @@ class Outputs:
                 return [value.get(name) for name in names]
         if self.count == 1 and self.names == [None] and len(value) == 1:
             return list(value.values())
-        raise ValueError(f"Expected keys {self.names} in {argument} dict, but found {argument}.keys()={list(value)}")
+        raise ValueError(
+            f"Expected keys {self.names} in {argument} dict, but found {argument}.keys()={list(value)} (`{argument}`)"
+        )
 
 
 def _is_form(value: Any) -> bool:
@@ -139,10 +142,10 @@ def _loss(identifier: Any) -> Any:
         return None
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
         return "crossentropy"  # the engine takes the one that suits the shapes
-    python_class = getattr(losses, "PythonLoss", None)
-    if python_class is not None and isinstance(identifier, python_class):
-        raise python_path("loss", identifier)
-    return losses.resolve(identifier)
+    loss = losses.resolve(identifier)
+    if isinstance(loss, losses.PythonLoss):
+        raise python_path("loss", loss)
+    return loss
 
 
 def python_path(kind: str, thing: Any) -> NotImplementedError:
@@ -213,9 +216,10 @@ def _metric_list(entries: Any) -> list[Measure]:
         entries = list(entries.values())
     if isinstance(entries, (list, tuple)):
         return [metric for entry in entries for metric in _metric_list(entry)]
-    if not getattr(entries, "is_native", True):
+    [metric] = resolve([entries], allow_python=True)
+    if not metric.is_native:
         raise python_path("metric", entries)
-    return [Measure(metric.name, metric.name, metric.form, metric._direction) for metric in resolve([entries])]
+    return [Measure(metric.name, metric.name, metric.form, metric._direction, metric.metric)]
 
 
 def _name(found: list[Output]) -> None:

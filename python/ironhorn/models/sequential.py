@@ -58,6 +58,8 @@ class Sequential(Model):
             self._maybe_build()
         except BaseException:
             self._layers, self._built_shape, self._engine = before
+            if self.built:
+                self._connect()
             raise
 
     def pop(self) -> Layer:

@@ -32,7 +32,7 @@ def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
         if missing:
             raise ValueError(
                 f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(x)}. '
-                f"Expected the following keys: {keys}"
+                f"Expected the following keys in `{argument}`: {keys}"
             )
         values = flatten([x[key] for key in keys])
     elif len(names) == 1:

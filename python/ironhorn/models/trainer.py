@@ -12,7 +12,7 @@ from . import data
 from .compilation import Compilation
 from .data import Data
 from .gradients import Gradients, gradients
-from .spread import adjust_ranks
+from .spread import adjust_ranks, spread_inputs
 
 MILLISECONDS = 50.0
 
@@ -233,9 +233,7 @@ class Trainer(Compilation):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        if x is None:
-            raise ValueError("`x` must be given. Received: None")
-        return self(x)  # type: ignore[operator]
+        return self._compute(spread_inputs(self, x, "x"), False)
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> Gradients:
         """The loss on one batch and its gradients, as a training step would have them; nothing is changed.
@@ -269,6 +267,9 @@ class Trainer(Compilation):
         train, held_out = data.split(packed, share)
         # Class weights belong to training alone; weights of samples go along with them.
         return train, held_out if class_weight is None else held_out.unweighted()
+
+    def _compute(self, arrays: Sequence[NDArray[Any]], training: bool) -> Any:
+        raise NotImplementedError
 
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
         raise NotImplementedError
