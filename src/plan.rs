@@ -246,6 +246,14 @@ pub struct Plan {
     pub seed: u64,
 }
 
+impl Plan {
+    /// Whether only dense stages use a variable.
+    pub fn is_dense(&self, variable: usize) -> bool {
+        let uses = |stage: &&Stage| stage.kind.variables().contains(&variable);
+        self.stages.iter().filter(uses).all(|stage| matches!(stage.kind, Kind::Dense { .. }))
+    }
+}
+
 /// A plan being made.
 pub struct Builder {
     plan: Plan,

@@ -111,7 +111,7 @@ impl Moved {
     pub fn back(&self, builder: &mut Builder, layer: &str, result: TensorId) -> TensorId {
         let mut inverse = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
-        let (map, shape) = permuted(&builder.shape(result).to_vec(), &inverse);
+        let (map, shape) = permuted(builder.shape(result), &inverse);
         builder.rearrange(layer, result, map, shape)
     }
 }

@@ -133,7 +133,7 @@ impl Kind for Permute {
     }
 
     fn lower(&self, builder: &mut Builder, layer: &Layer, input: TensorId) -> Result<TensorId> {
-        let (map, shape) = permuted(&builder.shape(input).to_vec(), &self.order());
+        let (map, shape) = permuted(builder.shape(input), &self.order());
         Ok(builder.rearrange(layer.name(), input, map, shape))
     }
 }

@@ -36,7 +36,7 @@ impl Weight {
     /// The variable in this shape.
     pub fn spec(&self, shape: Vec<usize>) -> VariableSpec {
         VariableSpec {
-            regularizer: self.regularizer.clone(),
+            regularizer: self.regularizer,
             constraint: self.constraint.clone(),
             ..VariableSpec::new(self.name, shape, self.initializer)
         }
