@@ -76,6 +76,17 @@ pub enum Noise {
     },
 }
 
+/// What a row is normalized by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowMoments {
+    /// (x − μ)/√(σ² + ε).
+    MeanAndVariance,
+    /// x/√(mean x² + ε).
+    MeanSquare,
+    /// x/√(σ² + ε).
+    VarianceAlone,
+}
+
 /// What `CategoryEncoding` and `Discretization` write for the categories of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -124,8 +135,8 @@ pub enum Kind {
         epsilon: f64,
         training: bool,
     },
-    /// Each row by its own mean and variance; `rms`: by its mean square alone, with no mean taken off.
-    LayerNorm { gamma: Option<usize>, beta: Option<usize>, epsilon: f64, rms: bool },
+    /// Each row by its own moments: γ·(…) + β.
+    LayerNorm { gamma: Option<usize>, beta: Option<usize>, epsilon: f64, moments: RowMoments },
     /// x where positive, αx elsewhere; element e of a sample has element `map[e]` of alpha.
     Prelu { alpha: usize, map: Arc<[u32]> },
     /// scale·x + offset, with one number for all columns or one a column.
@@ -238,6 +249,14 @@ pub struct Plan {
     pub trained: Vec<bool>,
     /// The random seed of the model.
     pub seed: u64,
+}
+
+impl Plan {
+    /// Whether only dense stages use a variable.
+    pub fn is_dense(&self, variable: usize) -> bool {
+        let uses = |stage: &&Stage| stage.kind.variables().contains(&variable);
+        self.stages.iter().filter(uses).all(|stage| matches!(stage.kind, Kind::Dense { .. }))
+    }
 }
 
 /// A plan being made.
@@ -387,6 +406,11 @@ impl Builder {
         for i in 0..plan.stages.len() {
             let Stage { ref kind, ref inputs, output, .. } = plan.stages[i];
             let input = inputs[0];
+            if matches!(kind, Kind::Penalty { .. }) {
+                // It only looks at its input.
+                plan.tensors[output].storage = plan.tensors[input].storage;
+                continue;
+            }
             let writes_over = |kind: &Kind| matches!(kind, Kind::Map(a) if !a.needs_input());
             let hands_down = |kind: &Kind| matches!(kind, Kind::Map(_) | Kind::Dropout { .. });
             let (over_input, down) = (writes_over(kind) && made_by_dense(plan, input), hands_down(kind));

@@ -8,8 +8,10 @@
 mod parse;
 mod random;
 
+pub(crate) use random::normal;
+
 use crate::error::{Error, Result};
-use random::{normal, orthogonal, truncated_normal};
+use random::{orthogonal, truncated_normal};
 use serde::Serialize;
 
 /// How many units a [`Initializer::VarianceScaling`] divides by.

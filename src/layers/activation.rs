@@ -13,8 +13,8 @@ pub struct ActivationLayer {
     config: Value,
 }
 
-impl ActivationLayer {
-    pub(super) fn parse(class: &str, config: &Value, place: &str) -> Result<Self> {
+impl Kind for ActivationLayer {
+    fn parse(class: &str, config: &Value, place: &str) -> Result<Self> {
         if let Some(axis) = config.get("axis")
             && *axis != -1
         {
@@ -28,9 +28,7 @@ impl ActivationLayer {
         };
         Ok(ActivationLayer { activation, config: config.clone() })
     }
-}
 
-impl Kind for ActivationLayer {
     fn config(&self) -> Value {
         self.config.clone()
     }

@@ -1,13 +1,11 @@
 //! `Dense`: y = f(x · W + b) along the last axis, W (inputs × units), b (units).
 
+use super::weights::{Weight, zeros};
 use super::{Kind, Layer, VariableSpec};
 use crate::activations::Activation;
 use crate::config;
-use crate::constraints::Constraint;
 use crate::error::{Error, Result};
-use crate::initializers::Initializer;
 use crate::plan::{Builder, TensorId};
-use crate::regularizers::Regularizer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -38,51 +36,31 @@ fn glorot_uniform() -> Value {
     json!("glorot_uniform")
 }
 
-fn zeros() -> Value {
-    json!("zeros")
-}
-
 /// A fully connected layer.
 #[derive(Debug)]
 pub struct Dense {
     config: Config,
     units: usize,
     activation: Activation,
-    kernel_initializer: Initializer,
-    bias_initializer: Initializer,
-    kernel_regularizer: Option<Regularizer>,
-    bias_regularizer: Option<Regularizer>,
-    kernel_constraint: Option<Constraint>,
-    bias_constraint: Option<Constraint>,
+    kernel: Weight,
+    bias: Option<Weight>,
 }
 
-impl Dense {
-    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
+impl Kind for Dense {
+    fn parse(_class: &str, value: &Value, place: &str) -> Result<Self> {
         let config: Config = config::read(value, place)?;
         let units = usize::try_from(config.units)
             .ok()
             .filter(|&u| u > 0)
             .ok_or_else(|| Error::invalid(format!("{place}: units"), "a positive integer", config.units.to_string()))?;
-        let regularizer = |value, key| Regularizer::parse(value, &format!("{place}: {key}"));
-        let constraint = |value, key| Constraint::parse(value, &format!("{place}: {key}"));
-        Ok(Dense {
-            units,
-            activation: Activation::parse(&config.activation, &format!("{place}: activation"))?,
-            kernel_initializer: Initializer::parse(
-                &config.kernel_initializer,
-                &format!("{place}: kernel_initializer"),
-            )?,
-            bias_initializer: Initializer::parse(&config.bias_initializer, &format!("{place}: bias_initializer"))?,
-            kernel_regularizer: regularizer(&config.kernel_regularizer, "kernel_regularizer")?,
-            bias_regularizer: regularizer(&config.bias_regularizer, "bias_regularizer")?,
-            kernel_constraint: constraint(&config.kernel_constraint, "kernel_constraint")?,
-            bias_constraint: constraint(&config.bias_constraint, "bias_constraint")?,
-            config,
-        })
+        let c = &config;
+        let kernel =
+            Weight::parse(place, "kernel", &c.kernel_initializer, &c.kernel_regularizer, &c.kernel_constraint)?;
+        let bias = Weight::parse(place, "bias", &c.bias_initializer, &c.bias_regularizer, &c.bias_constraint)?;
+        let activation = Activation::parse(&config.activation, &format!("{place}: activation"))?;
+        Ok(Dense { units, activation, kernel, bias: config.use_bias.then_some(bias), config })
     }
-}
 
-impl Kind for Dense {
     fn config(&self) -> Value {
         serde_json::to_value(&self.config).unwrap_or(Value::Null)
     }
@@ -109,24 +87,12 @@ impl Kind for Dense {
 
     fn variables(&self, input: &[usize]) -> Vec<VariableSpec> {
         let inputs = input.last().copied().unwrap_or(1);
-        let kernel = VariableSpec {
-            regularizer: self.kernel_regularizer.clone(),
-            constraint: self.kernel_constraint.clone(),
-            ..VariableSpec::new("kernel", vec![inputs, self.units], self.kernel_initializer)
-        };
-        let bias = VariableSpec {
-            regularizer: self.bias_regularizer.clone(),
-            constraint: self.bias_constraint.clone(),
-            ..VariableSpec::new("bias", vec![self.units], self.bias_initializer)
-        };
-        if self.config.use_bias { vec![kernel, bias] } else { vec![kernel] }
+        let kernel = std::iter::once(self.kernel.spec(vec![inputs, self.units]));
+        kernel.chain(self.bias.iter().map(|bias| bias.spec(vec![self.units]))).collect()
     }
 
     fn lower(&self, builder: &mut Builder, layer: &Layer, input: TensorId) -> Result<TensorId> {
-        if !layer.is_built() {
-            return Err(Error::State(format!("{} is not built: its input shape is not known yet", layer.place())));
-        }
-        let sum = builder.dense(layer.name(), input, layer.variables(), layer.trainable());
+        let sum = builder.dense(layer.name(), input, layer.all_built_variables()?, layer.trainable());
         builder.activation(layer.name(), sum, &self.activation)
     }
 }

@@ -18,8 +18,8 @@ pub struct Dropout {
     noise_shape: Option<Vec<Option<usize>>>,
 }
 
-impl Dropout {
-    pub(super) fn parse(config: &Value, place: &str) -> Result<Self> {
+impl Kind for Dropout {
+    fn parse(_class: &str, config: &Value, place: &str) -> Result<Self> {
         let dropout: Dropout = config::read(config, place)?;
         if !(0.0..=1.0).contains(&dropout.rate) {
             return Err(Error::invalid(format!("{place}: rate"), "a number from 0 to 1", dropout.rate.to_string()));
@@ -29,9 +29,6 @@ impl Dropout {
         }
         Ok(dropout)
     }
-}
-
-impl Kind for Dropout {
     fn config(&self) -> Value {
         json!({"rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape})
     }

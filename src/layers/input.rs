@@ -1,6 +1,7 @@
 //! `InputLayer`: the shape of what comes in; it computes nothing.
 
 use super::{Kind, Layer};
+use crate::config;
 use crate::error::Result;
 use crate::plan::{Builder, TensorId};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub struct InputLayer {
 }
 
 impl Kind for InputLayer {
+    fn parse(_class: &str, config: &Value, place: &str) -> Result<Self> {
+        config::read(config, place)
+    }
     fn config(&self) -> Value {
         json!({"batch_shape": self.batch_shape})
     }

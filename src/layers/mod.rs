@@ -4,10 +4,28 @@
 //! closed ([`LayerKind`]): what a model file or a configuration can name is in this list and nowhere else.
 
 mod activation;
+mod axes;
+mod batch_norm;
+mod categories;
+mod concatenate;
 mod dense;
+mod dot;
 mod dropout;
+mod embedding;
+mod identity;
 mod input;
+mod kinds;
+mod merge;
+mod noise;
+mod prelu;
 mod reshape;
+mod row_norm;
+mod scaling;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+pub use kinds::LayerKind;
 
 use crate::config;
 use crate::constraints::Constraint;
@@ -28,6 +46,10 @@ pub type Shape = Vec<Option<usize>>;
 /// What one kind of layer knows. Shapes are of one sample, without the batch. A layer that merges several inputs
 /// overrides the two methods `…_of_many`, all others the plain ones.
 pub(crate) trait Kind {
+    /// Reads and checks a configuration of this class; `place` is what errors call the layer.
+    fn parse(class: &str, config: &Value, place: &str) -> Result<Self>
+    where
+        Self: Sized;
     /// The canonical configuration.
     fn config(&self) -> Value;
     /// The output's shape.
@@ -77,48 +99,6 @@ impl VariableSpec {
     /// A trained variable without rules.
     pub fn new(name: &'static str, shape: Vec<usize>, initializer: Initializer) -> Self {
         VariableSpec { name, shape, initializer, trainable: true, regularizer: None, constraint: None }
-    }
-}
-
-/// Every kind of layer.
-#[derive(Debug, strum::VariantNames)]
-#[allow(missing_docs, reason = "Keras's names say it")]
-pub enum LayerKind {
-    InputLayer(input::InputLayer),
-    Dense(Box<dense::Dense>),
-    Activation(activation::ActivationLayer),
-    ReLU(activation::ActivationLayer),
-    LeakyReLU(activation::ActivationLayer),
-    ELU(activation::ActivationLayer),
-    Softmax(activation::ActivationLayer),
-    Dropout(dropout::Dropout),
-    Flatten(reshape::Flatten),
-}
-
-impl LayerKind {
-    fn parse(class: &str, config: &Value, place: &str) -> Result<Self> {
-        Ok(match class {
-            "InputLayer" => Self::InputLayer(config::read(config, place)?),
-            "Dense" => Self::Dense(Box::new(dense::Dense::parse(config, place)?)),
-            "Activation" => Self::Activation(activation::ActivationLayer::parse(class, config, place)?),
-            "ReLU" => Self::ReLU(activation::ActivationLayer::parse(class, config, place)?),
-            "LeakyReLU" => Self::LeakyReLU(activation::ActivationLayer::parse(class, config, place)?),
-            "ELU" => Self::ELU(activation::ActivationLayer::parse(class, config, place)?),
-            "Softmax" => Self::Softmax(activation::ActivationLayer::parse(class, config, place)?),
-            "Dropout" => Self::Dropout(dropout::Dropout::parse(config, place)?),
-            "Flatten" => Self::Flatten(config::read(config, place)?),
-            other => return Err(Error::unknown("layer", other, Self::VARIANTS)),
-        })
-    }
-
-    fn kind(&self) -> &dyn Kind {
-        match self {
-            Self::InputLayer(k) => k,
-            Self::Dense(k) => k.as_ref(),
-            Self::Activation(k) | Self::ReLU(k) | Self::LeakyReLU(k) | Self::ELU(k) | Self::Softmax(k) => k,
-            Self::Dropout(k) => k,
-            Self::Flatten(k) => k,
-        }
     }
 }
 
@@ -210,6 +190,24 @@ impl Layer {
         self.built.get().map_or(&[], |b| &b.variables)
     }
 
+    /// Its variables; an error where it is not built.
+    fn all_built_variables(&self) -> Result<&[Arc<Variable>]> {
+        let unknown = || Error::State(format!("{} is not built: its input shape is not known yet", self.place()));
+        self.built.get().map(|built| &built.variables[..]).ok_or_else(unknown)
+    }
+
+    /// The same for a layer that always has `N`.
+    fn built_variables<const N: usize>(&self) -> Result<&[Arc<Variable>; N]> {
+        let variables = self.all_built_variables()?;
+        variables.try_into().map_err(|_| Error::Internal(format!("{} has other variables", self.place())))
+    }
+
+    /// The output's shape for tensors of a plan, where every size is known.
+    fn shape_for(&self, builder: &Builder, inputs: &[TensorId]) -> Result<Vec<usize>> {
+        let open = |&t: &TensorId| builder.shape(t).iter().map(|&d| Some(d)).collect();
+        known(&self.place(), &self.output_shape(&inputs.iter().map(open).collect::<Vec<Shape>>())?)
+    }
+
     /// The canonical configuration.
     pub fn config(&self) -> Value {
         let mut config = json!({"name": self.name, "trainable": self.trainable()});
@@ -272,8 +270,7 @@ impl Layer {
 
     /// Adds this layer's stages to a plan.
     pub fn lower(&self, builder: &mut Builder, inputs: &[TensorId]) -> Result<TensorId> {
-        let shapes: Vec<Shape> = inputs.iter().map(|&t| builder.shape(t).iter().map(|&d| Some(d)).collect()).collect();
-        self.output_shape(&shapes)?;
+        self.shape_for(builder, inputs)?;
         let output = self.kind.kind().lower_many(builder, self, inputs)?;
         match self.activity.as_ref().and_then(Regularizer::elementwise) {
             Some((l1, l2)) => {
@@ -291,49 +288,8 @@ fn known(place: &str, shape: &[Option<usize>]) -> Result<Vec<usize>> {
     known.ok_or_else(|| Error::invalid(place, "an input whose shape is known", format!("{shape:?}")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layer(class: &str, config: Value) -> Result<Layer> {
-        Layer::parse(&json!({"class_name": class, "config": config}).to_string())
-    }
-
-    #[test]
-    fn every_kind_round_trips_through_its_configuration() {
-        let configs = [
-            ("InputLayer", json!({"batch_shape": [null, 3]})),
-            ("Dense", json!({"units": 3, "activation": "relu"})),
-            ("Activation", json!({"activation": "tanh"})),
-            ("ReLU", json!({"max_value": 6.0})),
-            ("LeakyReLU", json!({"negative_slope": 0.1})),
-            ("ELU", json!({"alpha": 0.5})),
-            ("Softmax", json!({})),
-            ("Dropout", json!({"rate": 0.5})),
-            ("Flatten", json!({})),
-        ];
-        assert_eq!(configs.iter().map(|c| c.0).collect::<Vec<_>>(), Layer::names());
-        for (class, config) in configs {
-            let first = layer(class, config).unwrap().config();
-            assert_eq!(Layer::parse(&first.to_string()).unwrap().config(), first);
-        }
-    }
-
-    #[test]
-    fn mistakes_name_the_layer_and_what_was_expected() {
-        let text = |class, config| layer(class, config).map(|_| ()).unwrap_err().to_string();
-        assert!(text("Dense", json!({"name": "d", "units": 0})).starts_with("Dense 'd': units: expected a positive"));
-        assert!(text("Dropout", json!({"name": "d", "rate": 1.5})).contains("Dropout 'd': rate"));
-        assert!(text("Dens", json!({"units": 3})).contains("did you mean 'Dense'"));
-        assert!(text("Dense", json!({"unit": 3})).contains("unit"));
-    }
-
-    #[test]
-    fn a_built_layer_refuses_another_width() {
-        let dense = layer("Dense", json!({"units": 3})).unwrap();
-        dense.build(&[vec![Some(4)]], 1, "0").unwrap();
-        assert_eq!(dense.variables()[0].shape(), [4, 3]);
-        dense.build(&[vec![Some(2), Some(4)]], 9, "5").unwrap();
-        assert!(dense.build(&[vec![Some(5)]], 1, "0").is_err());
-    }
+/// Whether two shapes have as many axes and the same sizes along these, counted as Keras does.
+fn same_axes(axes: &[i64], built: &[usize], input: &[Option<usize>]) -> bool {
+    let fits = |&axis: &usize| input[axis].is_none_or(|d| d == built[axis]);
+    built.len() == input.len() && axes::all_of_sample("", axes, built.len()).is_ok_and(|a| a.iter().all(fits))
 }

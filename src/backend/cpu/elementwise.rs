@@ -33,6 +33,8 @@ macro_rules! each_register {
     };
 }
 
+pub(super) use each_register;
+
 /// y = f(x).
 pub struct Map<'a> {
     pub activation: &'a Activation,

@@ -35,13 +35,13 @@ pub struct Memory {
     /// One a tensor, empty where no gradient flows.
     pub gradients: Vec<Panels>,
     /// One a stage: the factors of dropout and noise, or what a normalization keeps for the way back: a batch
-    /// normalization two rows (mean, 1/deviation), a layer normalization two columns.
+    /// normalization three rows (mean, 1/√(variance + ε), variance), a layer normalization two columns.
     pub saved: Vec<Panels>,
     /// One a stage that penalises activity: a penalty a sample.
     pub stage_rows: Vec<*mut f32>,
     /// One an output.
     pub outputs: Vec<OutputMemory>,
-    /// Gradients of variables, in their layout, where the general path is taken.
+    /// Gradients of variables, in their layout, except where they are fused with the update.
     pub variable_gradients: Vec<*mut f32>,
     /// Three doubles a panel of each variable on the general path: sums of squares, see `update_ops.rs`.
     pub norms: Vec<*mut f64>,
@@ -110,7 +110,7 @@ impl Memory {
                     saved[s] = arena.matrix(rows, tensor.columns(), "dropout masks")?;
                 }
                 Kind::BatchNorm { .. } if training => {
-                    saved[s] = arena.matrix(2, tensor.columns(), "normalizations")?;
+                    saved[s] = arena.matrix(3, tensor.columns(), "normalizations")?;
                 }
                 Kind::LayerNorm { .. } if training => saved[s] = arena.matrix(rows, 2, "normalizations")?,
                 Kind::Penalty { .. } => stage_rows[s] = arena.take(capacity(1)? / PANEL, "penalties")?,
@@ -141,8 +141,10 @@ impl Memory {
             if !purpose.objectives().is_empty() && variable.regularizer().is_some() {
                 memory.penalties[v] = arena.take(sums, variable.path())?.cast();
             }
-            if purpose.has_gradients() && general[v] && plan.trained[v] {
+            if purpose.has_gradients() && plan.trained[v] && (general[v] || !plan.is_dense(v)) {
                 memory.variable_gradients[v] = arena.take(variable.layout().lines(), variable.path())?;
+            }
+            if purpose.has_gradients() && plan.trained[v] && general[v] {
                 memory.norms[v] = arena.take(3 * sums, variable.path())?.cast();
             }
         }

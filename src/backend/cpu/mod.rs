@@ -5,16 +5,27 @@
 //! `dense`,
 //! `elementwise`, `rows` and `update` are the kernels. `pool`, `pace` and `simd` know nothing of networks.
 
+mod arrange;
+mod categories;
+mod columns;
 mod dense;
+mod dot;
 mod elementwise;
+mod embedding;
 mod executor;
 pub mod gemm;
 mod kinds;
+mod lines;
 mod memory;
+mod merge;
+mod noise;
+mod normalize;
 mod ops;
 mod pace;
 pub mod pool;
+mod prelu;
 mod program;
+mod row_norm;
 mod rows;
 pub mod simd;
 mod tally;

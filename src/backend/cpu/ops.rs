@@ -63,7 +63,7 @@ pub fn part(count: usize, grain: usize, worker: &Worker) -> Range<usize> {
 /// Rows that workers divide come in eights: the tallest tile, and two blocks of the random generator.
 const ROW_GRAIN: usize = 8;
 /// Panels go in pairs: the widest tile.
-const PANEL_GRAIN: usize = 2;
+pub(super) const PANEL_GRAIN: usize = 2;
 
 impl Context<'_> {
     /// Carries out an operation on this worker's share.
@@ -301,12 +301,27 @@ impl Context<'_> {
 }
 
 /// y = x on a share.
-fn copy(share: &Share, x: Panels, y: Panels) {
+pub(super) fn copy(share: &Share, x: Panels, y: Panels) {
     for panel in share.panels.clone() {
         // SAFETY: the share is this worker's alone and within both matrices.
         unsafe {
             let count = share.rows.len() * PANEL;
             std::ptr::copy_nonoverlapping(x.at(panel, share.rows.start), y.at(panel, share.rows.start), count);
+        }
+    }
+}
+
+/// y (+)= x on a share.
+pub(super) fn add_to(share: &Share, x: Panels, y: Panels, accumulate: bool) {
+    if !accumulate {
+        return copy(share, x, y);
+    }
+    for panel in share.panels.clone() {
+        for row in share.rows.clone() {
+            for lane in 0..PANEL {
+                // SAFETY: the share is this worker's alone and within both matrices.
+                unsafe { *y.at(panel, row).add(lane) += *x.at(panel, row).add(lane) };
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Course<'a> {
     }
 
     /// Calls `visitor` with a variable's rule in the step that follows `number` others.
-    fn rule<V: UpdateVisitor>(&self, number: u64, variable: usize, visitor: V) -> V::Output {
+    pub(super) fn rule<V: UpdateVisitor>(&self, number: u64, variable: usize, visitor: V) -> V::Output {
         let (t, rate) = (self.config.rule_step(number), self.learning_rate.at(number));
         self.config.at_step(t, rate, self.decays[variable], visitor)
     }
