@@ -95,7 +95,9 @@ class Optimizer:
         self._native: Any = None
         self._trainable_variables: list[Any] = []
         self._indices: dict[Any, int] = {}
+        self._bound: dict[Any, Any] = {}
         self._excluded_keys: set[Any] = set()
+        self._excluded_list: list[Any] = []  # keeps them alive: an array's address is its identity
         self._excluded_names: tuple[str, ...] = ()
 
     def _create(self) -> None:
@@ -312,9 +314,9 @@ class Optimizer:
             var_list: variables.
             var_names: regular expressions; a variable is excluded if any of them is found in its name.
         """
-        self._excluded_keys = {key_of(variable) for variable in var_list or ()}
+        self._excluded_list = list(var_list or ())
+        self._excluded_keys = {key_of(variable) for variable in self._excluded_list}
         self._excluded_names = tuple(var_names or ())
-        self._excluded_list = list(var_list or ())  # keeps them alive: their numbers are their identity
 
     def _use_weight_decay(self, variable: Any) -> bool:
         if key_of(variable) in self._excluded_keys:
@@ -326,7 +328,9 @@ class Optimizer:
         """Tells the engine which of a model's variables do not decay, and builds on them; for ``compile``."""
         variables = list(variables)
         self.build(variables)
-        self._native.exclude([variable for variable in variables if not self._use_weight_decay(variable)])
+        # Several models may share an optimizer.
+        self._bound |= {key_of(variable): variable for variable in variables}
+        self._native.exclude([variable for variable in self._bound.values() if not self._use_weight_decay(variable)])
 
     # State
 
@@ -448,8 +452,9 @@ class Optimizer:
     def __reduce__(self) -> tuple[Any, ...]:
         # An own schedule goes as an object, since a name would not find it again.
         config = self.get_config() | ({"learning_rate": self._rate} if callable(self._rate) else {})
-        values = [variable.numpy() for variable in self.variables]
-        excluded = (getattr(self, "_excluded_list", []), self._excluded_names)
+        # The rate is in the configuration, and there in double precision.
+        values = [variable.numpy() for variable in self.variables if variable.name != "learning_rate"]
+        excluded = (self._excluded_list, self._excluded_names)
         return _rebuilt, (type(self), config, self._trainable_variables, values, self.built, excluded)
 
 
@@ -466,6 +471,7 @@ def _rebuilt(
     optimizer.exclude_from_weight_decay(*excluded)
     if built:
         optimizer.build(trained)
-    for variable, value in zip(optimizer.variables, values, strict=True):
+    variables = [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return optimizer
