@@ -48,7 +48,11 @@ OPTIONS = [
     {"gradient_accumulation_steps": 3, "use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2},
     {"loss_scale_factor": 4.0, "global_clipnorm": 0.7},
 ]
-SHAPES = [(7, 5), (40,), (2, 3, 4), ()]
+# What stands around a rule knows the class and not its arguments: every option with the first rule of each class.
+FIRST = dict(reversed(RULES))
+CASES = [(name, arguments, {}) for name, arguments in RULES]
+CASES += [(name, arguments, options) for name, arguments in FIRST.items() for options in OPTIONS[1:]]
+SHAPES = [(7, 5), (40,), ()]
 
 
 def values(shapes=SHAPES, seed=0):
@@ -85,8 +89,7 @@ def compiled(peer):
     return apply
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize(("name", "arguments"), RULES, ids=str)
+@pytest.mark.parametrize(("name", "arguments", "options"), CASES, ids=str)
 def test_twenty_steps(keras, name, arguments, options):
     both = {"learning_rate": 0.02} | options | arguments
     peer, own = getattr(keras.optimizers, name)(**both), getattr(optimizers, name)(**both)
@@ -128,15 +131,15 @@ def test_exclude_from_weight_decay(keras, name, by):
         def assign(self, value):
             self.array = value
 
-    arrays, names = values(), ["kernel", "bias_1", "gamma", "x_bias"]
+    arrays, names = values(), ["bias_1", "kernel", "gamma"]
     mine = [Named(array.copy(), each) for array, each in zip(arrays, names, strict=True)]
     theirs = peers(keras, arrays, names)
     if by == "names":
         for optimizer in (own, peer):
             optimizer.exclude_from_weight_decay(var_names=["bias", "^gam.a$"])
     else:
-        own.exclude_from_weight_decay(var_list=mine[1:3])
-        peer.exclude_from_weight_decay(var_list=theirs[1:3])
+        own.exclude_from_weight_decay(var_list=mine[::2])
+        peer.exclude_from_weight_decay(var_list=theirs[::2])
     for step in range(20):
         own.apply_gradients(zip(gradients(step), mine, strict=True))
         peer.apply_gradients(zip(gradients(step), theirs, strict=True))
@@ -150,7 +153,7 @@ def test_none_gradients_and_averages(keras):
     variables = peers(keras, arrays)
     for step in range(5):
         some = gradients(step)
-        some[step % 4] = None
+        some[step % 3] = None
         for optimizer, each in ((own, arrays), (peer, variables)):
             with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
                 optimizer.apply(some, each)
