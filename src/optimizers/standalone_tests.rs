@@ -84,7 +84,7 @@ impl Naive {
 
     fn step(&mut self, config: &OptimizerConfig, raw: u64, given: &[Option<&[f32]>]) {
         let count = config.gradient_accumulation_steps.unwrap_or(1);
-        let (t, updates) = (raw / count + 1, (raw + 1) % count == 0);
+        let (t, updates) = (raw / count + 1, (raw + 1).is_multiple_of(count));
         for (sum, given) in self.sums.iter_mut().zip(given) {
             for (sum, g) in sum.iter_mut().zip(given.unwrap_or_default()) {
                 *sum += f64::from(*g) / config.loss_scale_factor.unwrap_or(1.0);
@@ -126,7 +126,7 @@ impl Naive {
             self.sums.iter_mut().for_each(|sum| sum.fill(0.0));
         }
         let frequency = config.use_ema.and_then(|ema| ema.overwrite_frequency);
-        if let Some(slot) = config.average_slot().filter(|_| frequency.is_some_and(|f| t % f == 0)) {
+        if let Some(slot) = config.average_slot().filter(|_| frequency.is_some_and(|f| t.is_multiple_of(f))) {
             for (weights, slots) in self.weights.iter_mut().zip(&self.slots) {
                 weights.iter_mut().zip(slots).for_each(|(w, slots)| *w = slots[slot]);
             }

@@ -102,10 +102,15 @@ class Optimizer:
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
-        form = serialization.serialize(self)
-        if self.uses_python_schedule:
-            form["config"]["learning_rate"] = self._called_rate(0)
+        # A class derived from one of Keras's follows that one's rule.
+        name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(__package__))
+        rate = self._called_rate(0) if self.uses_python_schedule else serialization.serialize(self._rate)
+        form = {"class_name": name, "config": {"learning_rate": rate} | self._options()}
         self._native = _core.Optimizer(serialization.to_text(form))
+
+    def _options(self) -> dict[str, Any]:
+        """The constructor's arguments but for the rate."""
+        return {name: getattr(self, name) for name in ("name", *self._common, *self._parameters)}
 
     # The learning rate
 
@@ -433,8 +438,7 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the learning rate as it is now or as its schedule."""
         rate = serialization.serialize(self._rate) if callable(self._rate) else self.learning_rate
-        config = {"name": self.name, "learning_rate": rate}
-        return config | {name: getattr(self, name) for name in (*self._common, *self._parameters)}
+        return {"name": self.name, "learning_rate": rate} | self._options()
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
@@ -451,7 +455,7 @@ class Optimizer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An own schedule goes as an object, since a name would not find it again.
-        config = self.get_config() | ({"learning_rate": self._rate} if callable(self._rate) else {})
+        config = self._options() | {"learning_rate": self._rate if callable(self._rate) else self.learning_rate}
         # The rate is in the configuration, and there in double precision.
         values = [variable.numpy() for variable in self.variables if variable.name != "learning_rate"]
         excluded = (self._excluded_list, self._excluded_names)
