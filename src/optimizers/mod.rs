@@ -25,6 +25,8 @@ mod schedules;
 mod sgd;
 mod stages;
 mod standalone;
+#[cfg(test)]
+mod standalone_tests;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -87,7 +87,7 @@ fn keras_step(name: &str, c: &dyn Fn(&str) -> f64, lr: f64, t: i32, w: &mut f64,
 }
 
 /// Each rule with its options.
-fn cases() -> Vec<(&'static str, Value)> {
+pub(super) fn cases() -> Vec<(&'static str, Value)> {
     let ftrl = json!({"learning_rate_power": -0.2, "initial_accumulator_value": 0.4, "beta": 0.3,
         "l1_regularization_strength": 0.05, "l2_regularization_strength": 0.15,
         "l2_shrinkage_regularization_strength": 0.01});

@@ -262,3 +262,59 @@ fn numbers(spec: &Spec, key: &str) -> Result<Vec<f64>> {
     let list = value.as_array().ok_or_else(|| wrong(value))?;
     list.iter().map(|x| x.as_f64().ok_or_else(|| wrong(value))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rates(name: &str, config: Value, steps: &[u32]) -> Vec<f64> {
+        let schedule = Schedule::parse(&json!({"class_name": name, "config": config})).unwrap();
+        steps.iter().map(|&s| schedule.at(f64::from(s))).collect()
+    }
+
+    fn near(got: &[f64], expected: &[f64]) {
+        assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{got:?} is not {expected:?}");
+        assert_eq!(got.len(), expected.len());
+    }
+
+    #[test]
+    fn every_schedule_by_hand() {
+        let decay =
+            |stairs| json!({"initial_learning_rate": 8, "decay_steps": 4, "decay_rate": 0.25, "staircase": stairs});
+        near(&rates("ExponentialDecay", decay(false), &[0, 2, 4, 6]), &[8.0, 4.0, 2.0, 1.0]);
+        near(&rates("ExponentialDecay", decay(true), &[0, 3, 4, 7, 8]), &[8.0, 8.0, 2.0, 2.0, 0.5]);
+        near(&rates("InverseTimeDecay", decay(false), &[0, 4, 8]), &[8.0, 6.4, 8.0 / 1.5]);
+        near(&rates("InverseTimeDecay", decay(true), &[3, 7]), &[8.0, 6.4]);
+        let pieces = json!({"boundaries": [2, 5], "values": [3, 2, 1], "name": "p"});
+        near(&rates("PiecewiseConstantDecay", pieces, &[0, 2, 3, 5, 6]), &[3.0, 3.0, 2.0, 2.0, 1.0]);
+        let polynomial = |cycle| json!({"initial_learning_rate": 5, "decay_steps": 10, "end_learning_rate": 1, "power": 2, "cycle": cycle});
+        near(&rates("PolynomialDecay", polynomial(false), &[0, 5, 10, 15]), &[5.0, 2.0, 1.0, 1.0]);
+        near(&rates("PolynomialDecay", polynomial(true), &[0, 5, 10, 15]), &[5.0, 2.0, 1.0, 1.25]);
+        let cosine = json!({"initial_learning_rate": 2, "decay_steps": 4, "alpha": 0.5});
+        near(&rates("CosineDecay", cosine, &[0, 2, 4, 9]), &[2.0, 1.5, 1.0, 1.0]);
+        let warm = json!({"initial_learning_rate": 1, "decay_steps": 4, "warmup_target": 3, "warmup_steps": 2});
+        near(&rates("CosineDecay", warm, &[0, 1, 2, 4, 6, 9]), &[1.0, 2.0, 3.0, 1.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn periods_begin_where_they_should() {
+        for t_mul in [1.0, 1.5, 2.0, 3.0, 10.0] {
+            let config = json!({"initial_learning_rate": 1, "first_decay_steps": 8, "t_mul": t_mul, "m_mul": 0.5});
+            let (mut begin, mut length, mut height) = (0.0, 8.0, 1.0);
+            for _ in 0..6 {
+                let at = |s: f64| rates("CosineDecayRestarts", config.clone(), &[s as u32])[0];
+                assert!((at(begin) - height).abs() < 1e-12, "t_mul {t_mul} at {begin}");
+                let middle = (begin + length / 2.0).floor();
+                let expected = height * half_cosine((middle - begin) / length);
+                assert!((at(middle) - expected).abs() < 1e-12, "t_mul {t_mul} at {middle}");
+                begin += length;
+                length *= t_mul;
+                height *= 0.5;
+                if begin.fract() != 0.0 {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ use crate::backend::cpu::simd::PANEL;
 use crate::error::{Error, Result};
 use crate::params::{Line, Lines, lines};
 use crate::plan::Plan;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// What an optimizer remembers. Slots belong to a variable and have its layout; they are made when it is first trained.
@@ -126,7 +127,7 @@ impl OptimizerState {
     pub fn ensure_slots(&mut self, plan: &Plan) -> Result<()> {
         let initial = self.config.slot_initial_values();
         for (variable, _) in plan.variables.iter().zip(&plan.trained).filter(|(_, trained)| **trained) {
-            if !self.slots.contains_key(&variable.id()) {
+            if let Entry::Vacant(missing) = self.slots.entry(variable.id()) {
                 let place = format!("optimizer slots of {}", variable.path());
                 let fresh = |&value: &f64| {
                     let mut slot = lines(variable.layout().lines(), &place)?;
@@ -136,7 +137,7 @@ impl OptimizerState {
                     Ok(slot)
                 };
                 let fresh: Result<Vec<Lines>> = initial.iter().map(fresh).collect();
-                self.slots.insert(variable.id(), fresh?);
+                missing.insert(fresh?);
             }
         }
         Ok(())

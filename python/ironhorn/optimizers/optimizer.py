@@ -95,15 +95,22 @@ class Optimizer:
         self._native: Any = None
         self._trainable_variables: list[Any] = []
         self._indices: dict[Any, int] = {}
+        self._bound: dict[Any, Any] = {}
         self._excluded_keys: set[Any] = set()
+        self._excluded_list: list[Any] = []  # keeps them alive: an array's address is its identity
         self._excluded_names: tuple[str, ...] = ()
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
-        form = serialization.serialize(self)
-        if self.uses_python_schedule:
-            form["config"]["learning_rate"] = self._called_rate(0)
+        # A class derived from one of Keras's follows that one's rule.
+        name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(__package__))
+        rate = self._called_rate(0) if self.uses_python_schedule else serialization.serialize(self._rate)
+        form = {"class_name": name, "config": {"learning_rate": rate} | self._options()}
         self._native = _core.Optimizer(serialization.to_text(form))
+
+    def _options(self) -> dict[str, Any]:
+        """The constructor's arguments but for the rate."""
+        return {name: getattr(self, name) for name in ("name", *self._common, *self._parameters)}
 
     # The learning rate
 
@@ -312,9 +319,9 @@ class Optimizer:
             var_list: variables.
             var_names: regular expressions; a variable is excluded if any of them is found in its name.
         """
-        self._excluded_keys = {key_of(variable) for variable in var_list or ()}
+        self._excluded_list = list(var_list or ())
+        self._excluded_keys = {key_of(variable) for variable in self._excluded_list}
         self._excluded_names = tuple(var_names or ())
-        self._excluded_list = list(var_list or ())  # keeps them alive: their numbers are their identity
 
     def _use_weight_decay(self, variable: Any) -> bool:
         if key_of(variable) in self._excluded_keys:
@@ -326,7 +333,9 @@ class Optimizer:
         """Tells the engine which of a model's variables do not decay, and builds on them; for ``compile``."""
         variables = list(variables)
         self.build(variables)
-        self._native.exclude([variable for variable in variables if not self._use_weight_decay(variable)])
+        # Several models may share an optimizer.
+        self._bound |= {key_of(variable): variable for variable in variables}
+        self._native.exclude([variable for variable in self._bound.values() if not self._use_weight_decay(variable)])
 
     # State
 
@@ -429,8 +438,7 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the learning rate as it is now or as its schedule."""
         rate = serialization.serialize(self._rate) if callable(self._rate) else self.learning_rate
-        config = {"name": self.name, "learning_rate": rate}
-        return config | {name: getattr(self, name) for name in (*self._common, *self._parameters)}
+        return {"name": self.name, "learning_rate": rate} | self._options()
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
@@ -447,9 +455,10 @@ class Optimizer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An own schedule goes as an object, since a name would not find it again.
-        config = self.get_config() | ({"learning_rate": self._rate} if callable(self._rate) else {})
-        values = [variable.numpy() for variable in self.variables]
-        excluded = (getattr(self, "_excluded_list", []), self._excluded_names)
+        config = self._options() | {"learning_rate": self._rate if callable(self._rate) else self.learning_rate}
+        # The rate is in the configuration, and there in double precision.
+        values = [variable.numpy() for variable in self.variables if variable.name != "learning_rate"]
+        excluded = (self._excluded_list, self._excluded_names)
         return _rebuilt, (type(self), config, self._trainable_variables, values, self.built, excluded)
 
 
@@ -466,6 +475,7 @@ def _rebuilt(
     optimizer.exclude_from_weight_decay(*excluded)
     if built:
         optimizer.build(trained)
-    for variable, value in zip(optimizer.variables, values, strict=True):
+    variables = [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return optimizer
