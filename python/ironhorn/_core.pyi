@@ -154,7 +154,7 @@ class Session:
     def outputs(self) -> list[NDArray[np.float32]]:
         """What has been predicted so far, an array an output; only of a prediction session."""
     def preview(self) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
-        """The samples of the next step and the outputs it will have before its update, at the price of a forward pass."""
+        """The samples of the next step and the outputs it will have, at the price of a forward pass."""
     def begin_epoch(self) -> None:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
@@ -216,15 +216,15 @@ class Model:
     def predict(self, x: Sequence[NDArray[Any]], training: bool = False) -> list[NDArray[np.float32]]:
         """All samples at once, on an immutable snapshot of the weights; safe from any thread.
 
-        ``training``: as a training step computes them, with noise, and with the statistics of the batch, which then move
-        the moving ones."""
+        ``training``: as a training step computes them, with noise, and with the statistics of the batch, which then
+        move the moving ones."""
     def gradients(
         self,
         x: Sequence[NDArray[Any]],
         y: Sequence[NDArray[Any] | None],
         sample_weight: Sequence[NDArray[Any] | None] | None,
     ) -> tuple[dict[str, float], list[NDArray[np.float32] | None], list[NDArray[np.float32]]]:
-        """Loss and metrics of one batch; its gradients by ``variables``, ``None`` where not trained; and by the inputs."""
+        """Logs of one batch, its gradients by ``variables``, ``None`` where not trained, and by the inputs."""
     @property
     def variables(self) -> list[Variable]:
         """Every variable once, in the order of the layers."""
@@ -252,8 +252,8 @@ def metric_add(
     y_pred: NDArray[Any],
     sample_weight: NDArray[Any] | None = None,
 ) -> None:
-    """Takes rows into a state, in place. ``y_true`` is like ``y_pred``, ``(rows, columns)``, or a class id a row, as the
-    metric wants; ``sample_weight`` has a number a row, or one for each prediction."""
+    """Takes rows into a state, in place. ``y_true`` is like ``y_pred``, ``(rows, columns)``, or a class id a row, as
+    the metric wants; ``sample_weight`` has a number a row, or one for each prediction."""
 
 def metric_result(config: str, state: NDArray[np.float64]) -> NDArray[np.float64]:
     """The numbers that a state stands for: one, or one a threshold, class or column where Keras gives an array."""

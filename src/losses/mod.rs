@@ -5,7 +5,7 @@
 //! two are computed as one, without the clipping that Keras needs: ln Σe^z − z_c, and max(z, 0) − zy + ln(1 + e^−|z|).
 //!
 //! Each formula stands once: a `Term` of a column (`mean.rs`), whose mean over the columns is the loss, or a `Fold`
-//! over a row (`fold.rs`). [`Loss::visit`] says which is whose, for the CPU and for shaders. A new loss is a formula, a
+//! over a row (`fold.rs`). `Loss::visit` says which is whose, for the CPU and for shaders. A new loss is a formula, a
 //! variant, and a line there and in `config.rs`. What a user writes himself is an [`Expression`].
 
 mod config;
@@ -111,7 +111,7 @@ impl Alpha {
     }
 }
 
-/// Who gets a loss's formula from [`Loss::visit`]. A trait and not closures: those would be compiled without SIMD.
+/// Who gets a loss's formula from `Loss::visit`. A trait and not closures: those would be compiled without SIMD.
 trait Visit<R: Real> {
     /// What comes of it.
     type Output;
@@ -315,7 +315,7 @@ impl Loss {
         }
     }
 
-    /// Whether [`Loss::wgsl`] can write it: all but class weights one by one.
+    /// Whether `Loss::wgsl` can write it: all but class weights one by one.
     pub fn has_wgsl(&self) -> bool {
         !matches!(self, Self::CategoricalFocalCrossentropy { alpha: Alpha::Each(list), .. } if list.len() > 1)
     }

@@ -109,7 +109,10 @@ impl Metric {
     pub(super) fn spellings() -> Vec<&'static str> {
         let own = CLASSES.iter().flat_map(|&(class, snake)| [snake, class]);
         let automatic = ["accuracy", "acc", "crossentropy", "ce"].into_iter();
-        automatic.chain(own).chain(SPELLINGS).chain(LOG_COSH).collect()
+        let mut all: Vec<&'static str> = automatic.chain(own).chain(SPELLINGS).chain(LOG_COSH).collect();
+        let mut seen = std::collections::HashSet::new();
+        all.retain(|name| seen.insert(*name));
+        all
     }
 
     /// Reads a metric from its spec; the automatic ones are not among them.

@@ -8,7 +8,7 @@ from . import margin, overlap, probabilistic, regression
 from .base import EngineLoss, Loss
 from .custom import LossFunctionWrapper, PythonLoss, TracedLoss
 
-_CLASSES: tuple[type[EngineLoss], ...] = (
+ENGINE_CLASSES: tuple[type[EngineLoss], ...] = (
     probabilistic.BinaryCrossentropy, probabilistic.BinaryFocalCrossentropy, probabilistic.CategoricalCrossentropy,
     probabilistic.CategoricalFocalCrossentropy, probabilistic.CategoricalGeneralizedCrossEntropy,
     probabilistic.KLDivergence, probabilistic.Poisson, probabilistic.SparseCategoricalCrossentropy,
@@ -29,7 +29,7 @@ _ALIASES = {
 ALL_OBJECTS: dict[str, Any] = {"Loss": Loss, "LossFunctionWrapper": LossFunctionWrapper}
 _CLASS_OF: dict[Any, type[EngineLoss]] = {}
 for _module in (probabilistic, regression, margin, overlap):
-    for _cls in _CLASSES:
+    for _cls in ENGINE_CLASSES:
         if _cls.__module__ == _module.__name__:
             _function = getattr(_module, to_snake_case(_cls.__name__))
             ALL_OBJECTS |= {_cls.__name__: _cls, _function.__name__: _function}
@@ -74,6 +74,6 @@ def resolve(identifier: Any) -> Loss:
             raise TypeError(f"A loss is a name, a function or an object of ironhorn.losses. Received: {identifier!r}")
         name = getattr(loss, "__name__", None)
         loss = _CLASS_OF[loss](name=name) if loss in _CLASS_OF else LossFunctionWrapper(loss, name=name)
-    if type(loss) in _CLASSES or isinstance(loss, (PythonLoss, TracedLoss)):
+    if type(loss) in ENGINE_CLASSES or isinstance(loss, (PythonLoss, TracedLoss)):
         return loss
     return TracedLoss(loss)

@@ -56,6 +56,11 @@ class Metric:
         self._variables: list[Variable] = []
         self._metrics: list[Metric] = []
 
+    @classmethod
+    def _engine_class(cls) -> str | None:
+        """What the engine calls this class, or the one it derives from; ``None`` if it knows neither."""
+        return next((base.__name__ for base in cls.__mro__ if base.__dict__.get("is_native")), None)
+
     @property
     def dtype(self) -> str:
         """The dtype of the result."""

@@ -68,7 +68,7 @@ class _Count(ThresholdMetric):
         super().__init__(name, dtype)
 
     def _form(self) -> dict[str, Any]:
-        return {"class_name": type(self).__name__, "config": {"thresholds": self.thresholds}}
+        return {"class_name": self._engine_class(), "config": {"thresholds": self.thresholds}}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -116,7 +116,7 @@ class _Ratio(ThresholdMetric):
     def _form(self) -> dict[str, Any]:
         given = None if self.init_thresholds is None else self.thresholds
         config = {"thresholds": given, "top_k": self.top_k, "class_id": self.class_id}
-        return {"class_name": type(self).__name__, "config": config}
+        return {"class_name": self._engine_class(), "config": config}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

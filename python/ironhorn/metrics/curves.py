@@ -145,7 +145,7 @@ class _BestPoint(ThresholdMetric):
         return {self._condition: self.value, "num_thresholds": self.num_thresholds, "class_id": self.class_id}
 
     def _form(self) -> dict[str, Any]:
-        return {"class_name": type(self).__name__, "config": self._config()}
+        return {"class_name": self._engine_class(), "config": self._config()}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

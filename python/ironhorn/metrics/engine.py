@@ -31,7 +31,7 @@ class EngineMetric(Metric):
 
     def _form(self) -> dict[str, Any]:
         """What the engine reads."""
-        return {"class_name": type(self).__name__, "config": {n: getattr(self, n) for n in self._parameters}}
+        return {"class_name": self._engine_class(), "config": {n: getattr(self, n) for n in self._parameters}}
 
     @property
     def _built(self) -> bool:

@@ -134,7 +134,7 @@ class MeanMetricWrapper(Mean):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        if type(self).is_native:
+        if self._engine_class() is not None:
             return super().get_config()
         return {**super().get_config(), "fn": serialization.serialize(self._fn), **self._fn_kwargs}
 

@@ -15,7 +15,10 @@ from ..metrics.compiled import resolve
 
 @dataclasses.dataclass
 class Measure:
-    """One metric: its name in the logs, what it is called by itself, its form, its direction, the object if any."""
+    """One metric: its name in the logs, what it is called by itself, its form, its direction, the object if any.
+
+    A metric that Python computes has no form.
+    """
 
     name: str
     own_name: str
@@ -39,11 +42,22 @@ class Output:
         """What the engine is told."""
         metrics = [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
         return {
-            "loss": losses.serialize(self.loss) if self.loss is not None else None,
+            "loss": self._loss_form(),
             "loss_weight": self.weight,
             "loss_key": self.loss_key,
-            "metrics": [{"name": m.name, "metric": m.form, "weighted": weighted} for m, weighted in metrics],
+            "metrics": [{"name": m.name, "metric": m.form, "weighted": weighted} for m, weighted in metrics if m.form],
         }
+
+    def _loss_form(self) -> Any:
+        if isinstance(self.loss, losses.PythonLoss):
+            return {"class_name": "given", "config": {"reduction": "sum"}}
+        return losses.serialize(self.loss) if self.loss is not None else None
+
+    @property
+    def python_metrics(self) -> list[tuple[Measure, bool]]:
+        """The metrics that Python computes, and whether weights count."""
+        own = [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
+        return [(metric, weighted) for metric, weighted in own if metric.form is None]
 
 
 class Outputs:
@@ -142,17 +156,7 @@ def _loss(identifier: Any) -> Any:
         return None
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
         return "crossentropy"  # the engine takes the one that suits the shapes
-    loss = losses.resolve(identifier)
-    if isinstance(loss, losses.PythonLoss):
-        raise python_path("loss", loss)
-    return loss
-
-
-def python_path(kind: str, thing: Any) -> NotImplementedError:
-    """The error for losses and metrics written in Python, which the engine cannot run within a step."""
-    return NotImplementedError(
-        f"compile: {kind}s written in Python are not there yet. Received: {getattr(thing, 'name', thing)!r}"
-    )
+    return losses.resolve(identifier)
 
 
 def _weigh(outputs: Outputs, found: list[Output], loss: Any, weights: Any) -> None:
@@ -217,8 +221,6 @@ def _metric_list(entries: Any) -> list[Measure]:
     if isinstance(entries, (list, tuple)):
         return [metric for entry in entries for metric in _metric_list(entry)]
     [metric] = resolve([entries], allow_python=True)
-    if not metric.is_native:
-        raise python_path("metric", entries)
     return [Measure(metric.name, metric.name, metric.form, metric._direction, metric.metric)]
 
 

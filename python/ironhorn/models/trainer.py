@@ -12,6 +12,7 @@ from . import data
 from .compilation import Compilation
 from .data import Data
 from .gradients import Gradients, gradients
+from .python_path import open_session
 from .spread import adjust_ranks, spread_inputs
 
 MILLISECONDS = 50.0
@@ -94,7 +95,7 @@ class Trainer(Compilation):
         size, steps = data.plan_batches(len(train), batch_size, steps, "steps_per_epoch")
         with self._undone_on_error():
             engine = self._ready(train.x)
-            session = engine.fit_session(*self._arrays_of(train), size, steps, bool(shuffle), _resolve(device))
+            session = self._training(engine, train, size, steps, bool(shuffle), device)
             validation: Any = None
             if held_out is not None:
                 validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
@@ -218,7 +219,7 @@ class Trainer(Compilation):
             )
         batch = data.pack(self, x, data.require_targets(y), sample_weight, class_weight)
         with self._undone_on_error():
-            session = self._ready(batch.x).fit_session(*self._arrays_of(batch), len(batch), None, False, _resolve(None))
+            session = self._training(self._ready(batch.x), batch, len(batch), None, False, None)
         assert self.optimizer is not None
         self.optimizer.built = True
         return self._one_batch(session, return_dict)
@@ -255,7 +256,20 @@ class Trainer(Compilation):
 
     def _evaluation(self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None) -> Any:
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
-        return self._ready(packed.x).evaluate_session(*self._arrays_of(packed), size, steps, _resolve(device))
+        engine = self._ready(packed.x)
+
+        def begin(x: Any, y: Any, weights: Any) -> Any:
+            return engine.evaluate_session(x, y, weights, size, steps, _resolve(device))
+
+        return open_session(self, packed, adjust_ranks(self, packed.x), begin, training=False)
+
+    def _training(
+        self, engine: Any, packed: Data, size: int, steps: int | None, shuffle: bool, device: str | None
+    ) -> Any:
+        def begin(x: Any, y: Any, weights: Any) -> Any:
+            return engine.fit_session(x, y, weights, size, steps, shuffle, _resolve(device))
+
+        return open_session(self, packed, adjust_ranks(self, packed.x), begin, training=True)
 
     def _training_data(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any, share: float, validation_data: Any
