@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import activations, constraints, initializers, regularizers
-from .base import Layer, Shape
+from .base import Layer
 from .weights import Weight
 
 
@@ -159,14 +159,6 @@ class Embedding(Layer):
     def build(self, input_shape: Any = None) -> None:
         """Creates the variable; it does not depend on the input's shape."""
         super().build((None,) if input_shape is None else input_shape)
-
-    def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
-        # The engine looks at the shape when a model is made; the weights suit all of them.
-        output = self._output_shape(shapes)
-        if not self.built:
-            self._native.build([(None, *shapes[0][1:])], seed, path)
-        self._built_shape = shapes[0]
-        return output
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
