@@ -2,6 +2,7 @@
 
 use ironhorn::backend::Device;
 use ironhorn::backend::gpu::GpuBackend;
+use ironhorn::model::Samples;
 use ironhorn::rng::Stream;
 use ironhorn::train::{Fit, Schedule};
 use ironhorn::{Array, Sequential};
@@ -23,7 +24,7 @@ fn job(gpu: &GpuBackend, name: &str, inputs: usize, units: &[usize], dropout: f6
     let model = net.dense(10, "softmax").and_then(Sequential::build).expect("a model");
     model.compile_with("adam", 1e-3, "sparse_categorical_crossentropy", &["accuracy"]).expect("compile");
     let schedule = Schedule { batch, steps: None, shuffle: true };
-    let mut fit = Fit::on(&model, vec![x], y, None, schedule, Some(Device::Gpu(0))).expect("data");
+    let mut fit = Fit::new(&model, Samples::of(x, y), schedule, Some(Device::Gpu(0))).expect("data");
     // The first epoch compiles.
     for timed in [false, true] {
         fit.begin_epoch();

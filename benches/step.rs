@@ -2,6 +2,7 @@
 //! several short epochs. `cargo bench --bench step`
 
 use ironhorn::backend::cpu::{set_num_threads, simd::Level};
+use ironhorn::model::Samples;
 use ironhorn::rng::Stream;
 use ironhorn::train::{Fit, Schedule};
 use ironhorn::{Array, Sequential};
@@ -37,7 +38,7 @@ fn job(name: &str, inputs: usize, units: &[usize], dropout: f64, classes: bool, 
     for threads in [1, 2] {
         set_num_threads(Some(threads));
         let schedule = Schedule { batch, steps: None, shuffle: true };
-        let mut fit = Fit::new(&model, vec![x.clone()], y.clone(), None, schedule).unwrap();
+        let mut fit = Fit::new(&model, Samples::of(x.clone(), y.clone()), schedule, None).unwrap();
         let mut times: Vec<f64> = (0..9)
             .map(|_| {
                 fit.begin_epoch();

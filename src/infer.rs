@@ -1,5 +1,6 @@
 //! Evaluation and prediction, on snapshots of the weights.
 
+use crate::backend::cpu::{CpuBackend, Pass};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
@@ -18,6 +19,7 @@ pub struct Evaluation {
     model: Arc<Model>,
     compiled: Arc<Compiled>,
     objectives: Vec<Objective>,
+    feed: Arc<Feed>,
     executor: Settled,
     weights: Arc<Snapshot>,
     order: Vec<u32>,
@@ -37,12 +39,16 @@ impl Evaluation {
         let home = model.home(device)?;
         let mut executor = model.settle(home, &compiled.plan, &Purpose::Evaluate(objectives.clone()), batch)?;
         let order = identity(&feed)?;
-        executor.get()?.bind_data(feed)?;
+        executor.get()?.bind_data(feed.clone())?;
         let weights = model.snapshot()?;
         let model = model.clone();
-        Ok(Evaluation { model, compiled, objectives, executor, weights, order, batch, steps, step: 0, totals })
+        Ok(Evaluation { model, compiled, objectives, feed, executor, weights, order, batch, steps, step: 0, totals })
     }
 
+    /// Whose run it is.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
     /// Steps in all.
     pub fn steps(&self) -> usize {
         self.steps
@@ -50,6 +56,15 @@ impl Evaluation {
     /// Steps done.
     pub fn step(&self) -> usize {
         self.step
+    }
+    /// The samples of the next step and their outputs, see [`crate::train::Fit::preview`].
+    pub fn preview(&mut self) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
+        let bound = |step: usize| (step * self.batch).min(self.order.len());
+        let rows = self.order[bound(self.step)..bound(self.step + 1)].to_vec();
+        let mut out = self.model.room_for(rows.len())?;
+        let mut previewer = CpuBackend::default().executor(self.model.plan(), &Purpose::Predict, rows.len())?;
+        previewer.call(&self.feed, &rows, Pass { number: 0, moves: false }, &mut out)?;
+        Ok((rows, out))
     }
     /// Loss and metrics so far.
     pub fn logs(&self) -> Vec<(String, f64)> {

@@ -6,6 +6,7 @@ pub mod config;
 pub mod constraints;
 pub mod data;
 pub mod error;
+pub mod gradients;
 pub mod infer;
 pub mod initializers;
 pub mod layers;

@@ -47,7 +47,15 @@ impl Graph {
 
     /// The plan; `seed` is the model's.
     pub fn lower(&self, seed: u64) -> Result<Plan> {
-        let mut builder = Builder::new(seed);
+        self.lower_into(Builder::new(seed))
+    }
+
+    /// The same with gradients by the inputs.
+    pub fn lower_with_input_gradients(&self, seed: u64) -> Result<Plan> {
+        self.lower_into(Builder::new(seed).with_input_gradients())
+    }
+
+    fn lower_into(&self, mut builder: Builder) -> Result<Plan> {
         let inputs = self.input_shapes.iter().enumerate();
         let mut values: Vec<TensorId> = inputs.map(|(i, shape)| builder.input(i, shape)).collect();
         for (i, (layer, inputs)) in self.nodes.iter().enumerate() {
@@ -204,6 +212,8 @@ pub struct Model {
     pub(crate) training: Mutex<()>,
     /// Epochs begun, which the order of the samples is drawn by.
     pub(crate) epochs: AtomicU64,
+    /// Calls as in training, which noise is drawn by.
+    calls: AtomicU64,
 }
 
 impl Model {
@@ -229,6 +239,7 @@ impl Model {
             predictors: Mutex::new(Vec::new()),
             training: Mutex::new(()),
             epochs: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
         })
     }
 
@@ -307,6 +318,11 @@ impl Model {
     /// Draws the number of the next epoch.
     pub(crate) fn next_epoch(&self) -> u64 {
         self.epochs.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Draws the number of the next call as in training.
+    pub(crate) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The weights as they are, or, while somebody trains, as they were between two recent steps.
@@ -434,6 +450,7 @@ fn check_target(
         return Err(Error::invalid(place, format!("{samples} samples, as x has"), y.rows().to_string()));
     }
     let columns = shape.last().copied().unwrap_or(1);
+    objective.loss.as_ref().map_or(Ok(()), |l| l.loss.check(columns))?;
     for (measure, (config, _)) in objective.metrics.iter().zip(&asked.metrics) {
         // With one column a class id and a number are the same thing.
         if measure.metric.target_kind() != kind && columns != 1 {

@@ -174,6 +174,11 @@ impl Kind {
         !matches!(self, Self::Embedding { .. } | Self::Discretize { .. } | Self::Encode { .. })
     }
 
+    /// Whether the GPU backend can do it.
+    pub fn runs_on_gpu(&self) -> bool {
+        matches!(self, Self::Dense { .. } | Self::Map(_) | Self::RowMap(_) | Self::Dropout { .. } | Self::Reshape)
+    }
+
     /// What messages call it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -258,6 +263,8 @@ impl Plan {
 pub struct Builder {
     plan: Plan,
     path: String,
+    /// Whether gradients by the inputs are wanted.
+    input_gradients: bool,
 }
 
 impl Builder {
@@ -272,7 +279,12 @@ impl Builder {
             trained: Vec::new(),
             seed,
         };
-        Builder { plan, path: String::new() }
+        Builder { plan, path: String::new(), input_gradients: false }
+    }
+
+    /// The same for a plan whose way back goes on to the inputs.
+    pub fn with_input_gradients(self) -> Self {
+        Builder { input_gradients: true, ..self }
     }
 
     /// Names the random streams of the stages to come: a position in the model, not an order of creation.
@@ -287,7 +299,7 @@ impl Builder {
 
     /// A tensor that holds input number `source` of the model.
     pub fn input(&mut self, source: usize, shape: &[usize]) -> TensorId {
-        self.tensor(shape.to_vec(), Some(source), false)
+        self.tensor(shape.to_vec(), Some(source), self.input_gradients)
     }
 
     /// The shape of one sample of a tensor.
@@ -301,7 +313,7 @@ impl Builder {
             return input;
         }
         match self.plan.tensors[input].source {
-            Some(source) => self.tensor(shape, Some(source), false),
+            Some(source) => self.tensor(shape, Some(source), self.input_gradients),
             None => self.stage(layer, Kind::Reshape, &[input], shape),
         }
     }

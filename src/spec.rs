@@ -52,6 +52,11 @@ impl<'a> Spec<'a> {
         self.config?.get(key).filter(|v| !v.is_null())
     }
 
+    /// Whether the argument is there at all, null or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.config.is_some_and(|config| config.contains_key(key))
+    }
+
     /// Refuses every argument that is not in `known`.
     pub fn only(&self, known: &[&str]) -> Result<()> {
         match self.config.and_then(|c| c.keys().find(|k| !known.contains(&k.as_str()))) {

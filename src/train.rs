@@ -1,5 +1,6 @@
 //! Training: epochs of steps over borrowed arrays.
 
+use crate::backend::cpu::{CpuBackend, CpuExecutor, Pass};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
@@ -41,6 +42,8 @@ pub struct Fit {
     compiled: Arc<Compiled>,
     trainer: Option<Trainer>,
     objectives: Vec<Objective>,
+    feed: Arc<Feed>,
+    previewer: Option<CpuExecutor>,
     schedule: Schedule,
     order: Vec<u32>,
     steps: usize,
@@ -67,13 +70,17 @@ impl Fit {
                 Trainer { batch, objectives: objectives.clone(), executor }
             }
         };
-        trainer.executor.get()?.bind_data(feed)?;
+        trainer.executor.get()?.bind_data(feed.clone())?;
         lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
         let schedule = Schedule { batch, ..schedule };
-        let (model, trainer) = (model.clone(), Some(trainer));
-        Ok(Fit { model, compiled, trainer, objectives, schedule, order, steps, step: steps, totals })
+        let (model, trainer, previewer) = (model.clone(), Some(trainer), None);
+        Ok(Fit { model, compiled, trainer, objectives, feed, previewer, schedule, order, steps, step: steps, totals })
     }
 
+    /// Whose run it is.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
     /// Steps in an epoch.
     pub fn steps(&self) -> usize {
         self.steps
@@ -81,6 +88,22 @@ impl Fit {
     /// Steps done in this epoch.
     pub fn step(&self) -> usize {
         self.step
+    }
+    /// The samples of the next step, and the outputs that it will have before its update: what Python needs to know where
+    /// it computes a loss or a metric. Computed on the CPU, at the price of a forward pass.
+    pub fn preview(&mut self) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
+        let bound = |step: usize| (step * self.schedule.batch).min(self.order.len());
+        let rows = self.order[bound(self.step)..bound(self.step + 1)].to_vec();
+        let number = lock(&self.compiled.optimizer).iterations();
+        if self.previewer.is_none() {
+            let plan = &self.compiled.plan;
+            self.previewer = Some(CpuBackend::default().executor(plan, &Purpose::Call, self.schedule.batch)?);
+        }
+        let mut out = self.model.room_for(rows.len())?;
+        if let Some(previewer) = &mut self.previewer {
+            previewer.call(&self.feed, &rows, Pass { number, moves: false }, &mut out)?;
+        }
+        Ok((rows, out))
     }
     /// Running loss and metrics of this epoch.
     pub fn logs(&self) -> Vec<(String, f64)> {

@@ -145,7 +145,7 @@ fn a_target_that_changes_during_the_run_stops_it_before_the_weights_change() {
         Array::borrow(start, ironhorn::data::DType::UInt64, &[32], &[8], labels.clone())
     };
     let schedule = Schedule { batch: 8, steps: None, shuffle: false };
-    let mut fit = Fit::new(&model, vec![inputs(32, &[4], 1)], y, None, schedule).unwrap();
+    let mut fit = Fit::new(&model, samples(inputs(32, &[4], 1), y, None), schedule, None).unwrap();
     fit.begin_epoch();
     fit.run(Some(2), Duration::from_secs(60)).unwrap();
     let before = weights(&model);

@@ -80,7 +80,7 @@ fn train(
         let on = device(done);
         let last = (done..steps).take_while(|&s| device(s) == on).count();
         let schedule = Schedule { batch, steps: Some(last), shuffle: true };
-        let mut fit = Fit::on(&model, vec![x.clone()], y.clone(), weight.clone(), schedule, Some(on)).unwrap();
+        let mut fit = Fit::new(&model, samples(x.clone(), y.clone(), weight.clone()), schedule, Some(on)).unwrap();
         fit.begin_epoch();
         while fit.step() < fit.steps() {
             fit.run(None, FOREVER).unwrap();
@@ -180,12 +180,12 @@ fn predictions_of_every_activation_on_extremes() {
 }
 
 fn predict(model: &Arc<Model>, x: Vec<Array>, device: Device) -> Vec<f32> {
-    let mut prediction = Prediction::on(model, x, Some(device)).unwrap();
-    let mut out = vec![f32::NAN; prediction.rows() * prediction.width()];
+    let mut prediction = Prediction::new(model, x, Some(device)).unwrap();
+    let mut out = prediction.results().unwrap();
     while prediction.done() < prediction.rows() {
         prediction.run(&mut out, usize::MAX, FOREVER).unwrap();
     }
-    out
+    out.swap_remove(0)
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn devices_change_in_the_middle_of_training() {
         let y = targets(&setup, &model, 103);
         for device in on {
             let schedule = Schedule { batch: 32, steps: Some(3), shuffle: true };
-            let mut fit = Fit::on(&model, vec![x.clone()], y.clone(), None, schedule, Some(device)).unwrap();
+            let mut fit = Fit::new(&model, samples(x.clone(), y.clone(), None), schedule, Some(device)).unwrap();
             fit.begin_epoch();
             while fit.step() < fit.steps() {
                 fit.run(Some(2), FOREVER).unwrap();
@@ -342,7 +342,7 @@ fn masks_are_the_same() {
         // Each sample has a weight of its own in the sum: the bits of 2⁰, 2¹, … tell the masks apart.
         let y = Array::new((0..5).map(|i| (1 << i) as f32).collect(), &[5, 1]).unwrap();
         let schedule = Schedule { batch: 5, steps: None, shuffle: false };
-        let mut fit = Fit::on(&model, vec![x], y, None, schedule, Some(device)).unwrap();
+        let mut fit = Fit::new(&model, samples(x, y, None), schedule, Some(device)).unwrap();
         fit.begin_epoch();
         fit.run(None, FOREVER).unwrap();
         weights(&model).concat()
@@ -362,7 +362,7 @@ fn evaluation_and_pieces() {
     let (x, y) = (inputs(111, &setup.input_shape, 3), targets(&setup, &model, 111));
     let logs = |device, max_steps| {
         let schedule = Schedule { batch: 10, steps: None, shuffle: false };
-        let mut run = Evaluation::on(&model, vec![x.clone()], y.clone(), None, schedule, Some(device)).unwrap();
+        let mut run = Evaluation::new(&model, samples(x.clone(), y.clone(), None), schedule, Some(device)).unwrap();
         run.begin().unwrap();
         while run.step() < run.steps() {
             run.run(max_steps, FOREVER).unwrap();
@@ -388,7 +388,7 @@ fn the_same_bits_each_time_and_in_any_pieces() {
         let model = model(&setup);
         let (x, y) = (inputs(203, &setup.input_shape, 3), targets(&setup, &model, 203));
         let schedule = Schedule { batch: 32, steps: None, shuffle: true };
-        let mut fit = Fit::on(&model, vec![x], y, None, schedule, Some(GPU)).unwrap();
+        let mut fit = Fit::new(&model, samples(x, y, None), schedule, Some(GPU)).unwrap();
         for _ in 0..2 {
             fit.begin_epoch();
             while fit.step() < fit.steps() {
@@ -411,7 +411,7 @@ fn weights_can_be_assigned_between_steps() {
     let model = model(&setup);
     let (x, y) = (inputs(8, &[3], 3), targets(&setup, &model, 8));
     let schedule = Schedule { batch: 2, steps: None, shuffle: false };
-    let mut fit = Fit::on(&model, vec![x], y, None, schedule, Some(GPU)).unwrap();
+    let mut fit = Fit::new(&model, samples(x, y, None), schedule, Some(GPU)).unwrap();
     fit.begin_epoch();
     fit.run(Some(1), FOREVER).unwrap();
     let kernel = &model.graph().nodes[0].0.variables()[0];
@@ -446,7 +446,7 @@ fn errors_say_what_to_do() {
     let x = unsafe { Array::borrow(at.cast(), ironhorn::data::DType::Float32, &shape, &[0, 0], number) };
     let wide =
         Setup::new(&[1 << 20], vec![dense(1, json!("relu"))], json!("mse"), sgd(0.1)).model(CpuBackend::default());
-    let huge = Prediction::on(&wide, vec![x], Some(GPU)).err().unwrap();
+    let huge = Prediction::new(&wide, vec![x], Some(GPU)).err().unwrap();
     assert!(matches!(&huge, Error::Device(text) if text.starts_with("x: ") && text.contains("max_")), "{huge}");
     assert_eq!(weights(&model), before);
     assert_eq!(predict(&model, vec![inputs(3, &[4], 1)], GPU).len(), 9);

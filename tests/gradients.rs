@@ -31,7 +31,7 @@ fn one_step(
     set_weights(&model, 5);
     let before = weights(&model);
     let x = inputs(ROWS, &setup.input_shape, 3);
-    let mut fit = Fit::new(&model, vec![x], y, w, Schedule { batch: ROWS, steps: None, shuffle: false })?;
+    let mut fit = Fit::new(&model, samples(x, y, w), Schedule { batch: ROWS, steps: None, shuffle: false }, None)?;
     fit.begin_epoch();
     fit.run(None, Duration::from_secs(60))?;
     Ok((before, weights(&model), fit.logs()[0].1))

@@ -37,7 +37,8 @@ fn train(
     let model = setup.model(backend);
     let x = inputs(rows, &setup.input_shape, 3);
     let y = Array::new((0..rows).map(|i| (i * 7 % 10) as i32).collect(), &[rows]).unwrap();
-    let mut fit = Fit::new(&model, vec![x], y, None, Schedule { batch: 48, steps: None, shuffle: true }).unwrap();
+    let mut fit =
+        Fit::new(&model, samples(x, y, None), Schedule { batch: 48, steps: None, shuffle: true }, None).unwrap();
     let mut logs = Vec::new();
     for epoch in 0..2 {
         set_num_threads(Some(threads(epoch)));
@@ -60,12 +61,18 @@ fn optimizers() -> Vec<Value> {
         ("SGD", json!({"learning_rate": 0.05, "momentum": 0.9, "nesterov": true})),
         ("Adam", json!({})),
         ("Adam", json!({"amsgrad": true, "beta_1": 0.8})),
+        ("RMSprop", json!({"momentum": 0.5, "centered": true})),
+        ("Adagrad", json!({})),
+        ("Adadelta", json!({})),
+        ("Adamax", json!({})),
+        ("Nadam", json!({})),
+        ("Ftrl", json!({"l1_regularization_strength": 0.01})),
+        ("Lion", json!({})),
     ];
     let options = [
         json!({}),
-        json!({"clipvalue": 0.001}),
-        json!({"weight_decay": 0.01}),
         json!({"clipvalue": 0.01, "weight_decay": 0.1}),
+        json!({"use_ema": true, "ema_momentum": 0.9, "ema_overwrite_frequency": 3}),
     ];
     for (class, config) in rules {
         for option in &options {
@@ -96,12 +103,57 @@ fn fused_is_general() {
     }
 }
 
+/// A net with every kind of penalty and rule on its variables.
+fn ruled(optimizer: Value) -> Setup {
+    let mut setup = classifier(optimizer);
+    let l2 = json!({"class_name": "L1L2", "config": {"l1": 0.001, "l2": 0.01}});
+    let orthogonal = json!({"class_name": "OrthogonalRegularizer", "config": {"factor": 0.01}});
+    let max_norm = |axis: Value| json!({"class_name": "MaxNorm", "config": {"max_value": 0.7, "axis": axis}});
+    setup.layers[0].1["kernel_regularizer"] = l2.clone();
+    setup.layers[0].1["bias_regularizer"] = l2.clone();
+    setup.layers[0].1["kernel_constraint"] = max_norm(json!(0));
+    setup.layers[0].1["activity_regularizer"] = l2;
+    setup.layers[2].1["kernel_regularizer"] = orthogonal;
+    setup.layers[2].1["kernel_constraint"] = max_norm(json!([0, 1]));
+    setup.layers[2].1["bias_constraint"] = json!({"class_name": "NonNeg", "config": {}});
+    setup
+}
+
+#[test]
+fn penalties_and_constraints_on_both_paths() {
+    let _one = THREADS.lock().unwrap_or_else(|e| e.into_inner());
+    let setup = ruled(json!("adam"));
+    for backend in backends() {
+        let general = CpuBackend { force_general: true, ..backend };
+        let one = train(&setup, backend, |_| 1, None);
+        assert_eq!(one, train(&setup, general, |_| 1, None), "general on {}", backend.level);
+        for threads in [2, 3] {
+            assert_eq!(one, train(&setup, backend, |_| threads, None), "{threads} threads");
+            assert_eq!(one, train(&setup, general, |_| threads, None), "{threads} threads, general");
+        }
+    }
+    let model = setup.model(every_thread());
+    let x = inputs(64, &setup.input_shape, 3);
+    model.fit(x, Array::new((0..64).map(|i| i % 10).collect::<Vec<i32>>(), &[64]).unwrap(), 16, 3).unwrap();
+    let weights = weights(&model);
+    let norm = |column: usize| weights[0].iter().skip(column).step_by(150).map(|w| w * w).sum::<f32>().sqrt();
+    assert!((0..150).all(|column| norm(column) < 0.7001));
+    assert!((weights[2].iter().map(|w| w * w).sum::<f32>().sqrt() - 0.7).abs() < 1e-4);
+    assert!(weights[3].iter().all(|&w| w >= 0.0));
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let _one = THREADS.lock().unwrap_or_else(|e| e.into_inner());
-    let options = [json!({}), json!({"clipnorm": 0.01}), json!({"global_clipnorm": 0.01})];
-    for option in options {
-        let setup = classifier(json!({"class_name": "Adam", "config": option}));
+    let options = [
+        ("Adam", json!({})),
+        ("Adam", json!({"clipnorm": 0.01})),
+        ("Adam", json!({"global_clipnorm": 0.01})),
+        ("Adam", json!({"gradient_accumulation_steps": 3, "use_ema": true})),
+        ("Lamb", json!({"global_clipnorm": 0.01, "weight_decay": 0.01})),
+    ];
+    for (class, option) in options {
+        let setup = classifier(json!({"class_name": class, "config": option}));
         for backend in backends() {
             let one = train(&setup, backend, |_| 1, None);
             for threads in [2, 3, 5] {

@@ -10,13 +10,17 @@ from . import (
     activations,
     callbacks,
     config,
+    constraints,
     errors,
     initializers,
     layers,
     losses,
     metrics,
     models,
+    ops,
     optimizers,
+    random,
+    regularizers,
     utils,
 )
 from ._core import __version__
@@ -24,8 +28,9 @@ from .layers import Input
 from .models import Model, Sequential
 
 __all__ = [
-    "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "datasets", "errors",
-    "initializers", "layers", "losses", "metrics", "models", "optimizers", "utils",
+    "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "constraints",
+    "datasets", "errors", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "regularizers", "utils",
 ]  # fmt: skip
 
 

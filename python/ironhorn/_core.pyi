@@ -28,15 +28,24 @@ __all__ = [
     "__version__",
     "_inject_panic",
     "activation",
+    "compute_fans",
+    "constrain",
     "cpu_level",
     "device",
     "devices",
     "initialize",
+    "loss_gradient",
     "loss_values",
+    "metric_add",
+    "metric_result",
     "metric_values",
+    "metric_variables",
     "names",
     "next_seed",
     "num_threads",
+    "regularizer_gradient",
+    "regularizer_value",
+    "schedule_value",
     "set_device",
     "set_num_threads",
     "set_random_seed",
@@ -52,6 +61,9 @@ class LoadError(ValueError): ...
 class Variable:
     """A float32 array of trained numbers that lives in the engine; models share it by reference."""
 
+    @property
+    def id(self) -> int:
+        """Unique in the process."""
     @property
     def name(self) -> str: ...
     @property
@@ -82,12 +94,12 @@ class Layer:
     def built(self) -> bool: ...
     @property
     def variables(self) -> list[Variable]: ...
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Shapes include the batch dimension, which is ``None``."""
-    def build(self, input_shape: Sequence[int | None], seed: int, path: str) -> None:
+    def compute_output_shape(self, input_shapes: Sequence[Sequence[int | None]]) -> tuple[int | None, ...]:
+        """From the shape of each input. Shapes include the batch dimension, which is ``None``."""
+    def build(self, input_shapes: Sequence[Sequence[int | None]], seed: int, path: str) -> None:
         """Creates and initialises the variables. ``path`` names the random stream, e.g. ``"1"`` for layer 1.
 
-        A second call with the same last dimension does nothing; with another it is a ``ValueError``."""
+        A second call does nothing, or, where the variables do not serve those shapes, is a ``ValueError``."""
 
 @final
 class Optimizer:
@@ -97,8 +109,34 @@ class Optimizer:
     @property
     def config(self) -> str: ...
     learning_rate: float
+    """Of the next step; setting it where there is a schedule is a ``TypeError``."""
+    def replace_learning_rate(self, rate: str) -> None:
+        """Puts a number or a schedule, as JSON, in its place."""
+    iterations: int
+    """Steps made, also those whose gradients are only summed up."""
     @property
-    def iterations(self) -> int: ...
+    def slot_names(self) -> list[str]: ...
+    def exclude(self, variables: Sequence[Variable]) -> None:
+        """These variables, and no others, do not decay."""
+    def build(self, sizes: Sequence[int]) -> None:
+        """Makes slots for arrays of the caller's, known by their places."""
+    def apply(
+        self,
+        weights: Sequence[NDArray[np.float32]],
+        gradients: Sequence[NDArray[np.float32] | None],
+        decays: Sequence[bool],
+    ) -> None:
+        """One step over arrays, in place."""
+    def overwrite(self, weights: Sequence[NDArray[np.float32]]) -> None:
+        """Puts the averages into arrays, in place."""
+    def clip(self, gradients: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]: ...
+    def slot(self, key: int, index: int) -> NDArray[np.float32]:
+        """A slot of the array in this place, flat."""
+    def set_slot(self, key: int, index: int, values: NDArray[Any]) -> None: ...
+    def variable_slots(self, variable: Variable) -> int:
+        """How many slots ``fit`` has made for a variable."""
+    def variable_slot(self, variable: Variable, index: int) -> NDArray[np.float32]: ...
+    def set_variable_slot(self, variable: Variable, index: int, values: NDArray[Any]) -> None: ...
 
 @final
 class Session:
@@ -113,8 +151,10 @@ class Session:
     @property
     def finished(self) -> bool: ...
     @property
-    def output(self) -> NDArray[np.float32]:
-        """Predictions; only of a prediction session."""
+    def outputs(self) -> list[NDArray[np.float32]]:
+        """What has been predicted so far, an array an output; only of a prediction session."""
+    def preview(self) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
+        """The samples of the next step and the outputs it will have before its update, at the price of a forward pass."""
     def begin_epoch(self) -> None:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
@@ -141,37 +181,53 @@ class Model:
     def output_shapes(self) -> list[tuple[int, ...]]:
         """Without the batch dimension."""
     def compile(self, optimizer: Optimizer, config: str) -> None:
-        """``config``: ``{"loss": {"class_name": …, "config": …}, "metrics": [{"name": "accuracy", "metric": …}]}``.
+        """``config``: ``{"outputs": [{"loss": …, "loss_weight": 1.0, "loss_key": …, "metrics": […]}]}``, one an output.
 
-        A metric is ``{"class_name": …, "config": …}`` or one of the strings ``"accuracy"`` and ``"crossentropy"``,
-        which are resolved by the shapes of the output and the target as Keras does."""
+        A loss is ``{"class_name": …, "config": …}``, a name or null; ``loss_key`` is what the logs call it, or null. A
+        metric is ``{"name": "accuracy", "metric": …, "weighted": false}``. The strings ``"accuracy"`` and
+        ``"crossentropy"`` are resolved by the shapes of the output and the target as Keras does."""
     def slot_count(self) -> int:
         """How many numbers the optimizer keeps for this model's variables, besides step counter and learning rate."""
     def fit_session(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
+        x: Sequence[NDArray[Any]],
+        y: Sequence[NDArray[Any] | None],
+        sample_weight: Sequence[NDArray[Any] | None] | None,
         batch_size: int,
         steps: int | None,
         shuffle: bool,
         device: str | None = None,
     ) -> Session:
-        """Checks everything, borrows the arrays, changes nothing yet. ``steps`` cuts the epoch short."""
+        """Checks everything, borrows the arrays, changes nothing yet. ``steps`` cuts the epoch short.
+
+        An array an input, and an array or ``None`` an output."""
     def evaluate_session(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
+        x: Sequence[NDArray[Any]],
+        y: Sequence[NDArray[Any] | None],
+        sample_weight: Sequence[NDArray[Any] | None] | None,
         batch_size: int,
         steps: int | None,
         device: str | None = None,
     ) -> Session: ...
     def predict_session(
-        self, x: NDArray[Any], batch_size: int, steps: int | None, device: str | None = None
+        self, x: Sequence[NDArray[Any]], batch_size: int, steps: int | None, device: str | None = None
     ) -> Session: ...
-    def predict(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """The whole of ``x`` at once, on an immutable snapshot of the weights; safe from any thread."""
+    def predict(self, x: Sequence[NDArray[Any]], training: bool = False) -> list[NDArray[np.float32]]:
+        """All samples at once, on an immutable snapshot of the weights; safe from any thread.
+
+        ``training``: as a training step computes them, with noise, and with the statistics of the batch, which then move
+        the moving ones."""
+    def gradients(
+        self,
+        x: Sequence[NDArray[Any]],
+        y: Sequence[NDArray[Any] | None],
+        sample_weight: Sequence[NDArray[Any] | None] | None,
+    ) -> tuple[dict[str, float], list[NDArray[np.float32] | None], list[NDArray[np.float32]]]:
+        """Loss and metrics of one batch; its gradients by ``variables``, ``None`` where not trained; and by the inputs."""
+    @property
+    def variables(self) -> list[Variable]:
+        """Every variable once, in the order of the layers."""
 
 def activation(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
     """Applies an activation (its name, or a ``class_name`` form with parameters) along the last axis."""
@@ -179,14 +235,50 @@ def activation(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
 def loss_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
     """The loss of each row (the last axis reduced), before weights and reduction."""
 
+def loss_gradient(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
+    """The derivative of each row's loss by ``y_pred``, of its shape."""
+
 def metric_values(config: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[np.float32]:
     """The metric of each row (the last axis reduced), before weights and averaging."""
+
+def metric_variables(config: str, columns: int) -> list[tuple[str, list[int]]]:
+    """Name and shape of each of Keras's variables of a metric, for predictions of so many columns. A state holds them
+    one after the other, and starts at 0."""
+
+def metric_add(
+    config: str,
+    state: NDArray[np.float64],
+    y_true: NDArray[Any],
+    y_pred: NDArray[Any],
+    sample_weight: NDArray[Any] | None = None,
+) -> None:
+    """Takes rows into a state, in place. ``y_true`` is like ``y_pred``, ``(rows, columns)``, or a class id a row, as the
+    metric wants; ``sample_weight`` has a number a row, or one for each prediction."""
+
+def metric_result(config: str, state: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers that a state stands for: one, or one a threshold, class or column where Keras gives an array."""
 
 def initialize(config: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
     """Draws one array from an initializer."""
 
+def compute_fans(shape: Sequence[int]) -> tuple[int, int]:
+    """Inputs and outputs of a weight of this shape."""
+
+def regularizer_value(config: str, x: NDArray[Any]) -> float:
+    """The penalty on an array of at least one axis, summed in double precision."""
+
+def regularizer_gradient(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
+    """Its gradient, of the shape of ``x``."""
+
+def constrain(config: str, w: NDArray[Any]) -> NDArray[np.float32]:
+    """The projection of weights of at least one axis, as a new array."""
+
 def names(kind: str) -> list[str]:
-    """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers."""
+    """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers,
+    regularizers, constraints."""
+
+def schedule_value(config: str, step: float) -> float:
+    """A learning rate schedule at a step."""
 
 def set_random_seed(seed: int) -> None:
     """Makes the seeds that ``next_seed`` gives, and so every model built from now on, reproducible."""

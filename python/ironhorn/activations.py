@@ -5,30 +5,39 @@ halves its axis). ``get`` also takes ``functools.partial(leaky_relu, negative_sl
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core, serialization
+from .arrays import numbers
 
 Array = NDArray[np.float32]
 
 
-def _apply(name: str, x: ArrayLike, axis: int = -1, **parameters: float | bool | None) -> Array:
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} expects an array of numbers. Received: dtype {array.dtype}")
-    array = np.atleast_1d(array).astype(np.float32, copy=False)
-    if not -array.ndim <= axis < array.ndim:
-        raise ValueError(f"{name}: `axis` is out of range for shape {array.shape}. Received: axis={axis}")
+def _apply(name: str, x: ArrayLike, axis: int | Sequence[int] = -1, **parameters: float | bool | None) -> Array:
+    array = numbers(x, name)
+    shape = array.shape
+    array = np.atleast_1d(array)
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if not axes or any(not -array.ndim <= each < array.ndim for each in axes):
+        raise ValueError(f"{name}: `axis` is out of range for shape {shape}. Received: axis={axis}")
     text = serialization.to_text({"class_name": name, "config": parameters} if parameters else name)
-    if axis in (-1, array.ndim - 1):
-        result = _core.activation(text, array)
+    last = list(range(-len(axes), 0))
+    if [each % array.ndim for each in axes] == [each % array.ndim for each in last]:
+        moved = array
     else:
-        result = np.moveaxis(_core.activation(text, np.ascontiguousarray(np.moveaxis(array, axis, -1))), -1, axis)
-    return result.reshape(()) if np.ndim(x) == 0 else result
+        moved = np.ascontiguousarray(np.moveaxis(array, axes, last))
+    if len(axes) == 1:
+        result = _core.activation(text, moved)
+    else:  # several axes are one long row
+        rows = np.ascontiguousarray(moved.reshape(*moved.shape[: -len(axes)], -1))
+        result = _core.activation(text, rows).reshape(moved.shape)
+    if moved is not array:
+        result = np.moveaxis(result, last, axes)
+    return result if shape else result.reshape(())
 
 
 def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
@@ -58,13 +67,13 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     return _apply("gelu", x, approximate=approximate)
 
 
-def softmax(x: ArrayLike, axis: int = -1) -> Array:
-    """``exp(x) / sum(exp(x))`` along ``axis``."""
+def softmax(x: ArrayLike, axis: int | Sequence[int] = -1) -> Array:
+    """``exp(x) / sum(exp(x))`` along ``axis``, or over several axes together."""
     return _apply("softmax", x, axis)
 
 
-def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
-    """``x - log(sum(exp(x)))`` along ``axis``."""
+def log_softmax(x: ArrayLike, axis: int | Sequence[int] = -1) -> Array:
+    """``x - log(sum(exp(x)))`` along ``axis``, or over several axes together."""
     return _apply("log_softmax", x, axis)
 
 

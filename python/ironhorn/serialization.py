@@ -62,7 +62,7 @@ def serialize(obj: Any) -> Any:
             "module": getattr(obj, "_keras_module", type(obj).__module__),
             "class_name": type(obj).__name__,
             "config": obj.get_config(),
-            "registered_name": None,
+            "registered_name": getattr(obj, "_keras_registered_name", None),
         }
         build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
         if build_config is not None:

@@ -61,22 +61,33 @@ pub enum Purpose {
     Train(Vec<Objective>),
     /// Loss and metrics on fixed weights.
     Evaluate(Vec<Objective>),
+    /// Gradients of one batch, without an update.
+    Differentiate(Vec<Objective>),
     /// Outputs on fixed weights.
     Predict,
+    /// Outputs as training computes them.
+    Call,
 }
 
 impl Purpose {
     /// The objectives; none for a prediction.
     pub fn objectives(&self) -> &[Objective] {
         match self {
-            Purpose::Train(objectives) | Purpose::Evaluate(objectives) => objectives,
-            Purpose::Predict => &[],
+            Purpose::Train(objectives) | Purpose::Evaluate(objectives) | Purpose::Differentiate(objectives) => {
+                objectives
+            }
+            Purpose::Predict | Purpose::Call => &[],
         }
     }
 
-    /// Whether weights change.
+    /// Whether the forward pass is that of training: with noise, and with the statistics of the batch.
     pub fn is_training(&self) -> bool {
-        matches!(self, Purpose::Train(_))
+        !matches!(self, Purpose::Predict | Purpose::Evaluate(_))
+    }
+
+    /// Whether there is a way back.
+    pub fn has_gradients(&self) -> bool {
+        matches!(self, Purpose::Train(_) | Purpose::Differentiate(_))
     }
 }
 

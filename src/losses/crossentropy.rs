@@ -11,6 +11,8 @@ use crate::real::Real;
 
 /// Keras's `epsilon()`.
 pub(super) const EPSILON: f64 = 1e-7;
+/// 1 − ε in single precision, which is 1.2·10⁻⁷ from 1: so the bound is the same at every precision.
+pub(super) const HIGH: f64 = 1.0 - f32::EPSILON as f64;
 
 /// A target with label smoothing, and whether its row counts.
 #[derive(Clone, Copy)]
@@ -40,14 +42,14 @@ impl<R: Real> Labels<'_, R> {
 
 /// y(1 − s) + s/2.
 #[inline(always)]
-fn smooth<R: Real>(y: R, smoothing: f64) -> R {
+pub(super) fn smooth<R: Real>(y: R, smoothing: f64) -> R {
     y.mul_add(R::splat(1.0 - smoothing), R::splat(0.5 * smoothing))
 }
 
 /// Categorical, of probabilities.
 #[inline(always)]
 pub fn of_probabilities<R: Real>(labels: Labels<R>, p: &[R], gradient: Option<&mut [R]>) -> R {
-    let (zero, low, high) = (R::zero(), R::splat(EPSILON), R::splat(1.0 - EPSILON));
+    let (zero, low, high) = (R::zero(), R::splat(EPSILON), R::splat(HIGH));
     let (n, mut sum, mut loss) = (p.len(), zero, zero);
     for &entry in p {
         sum = sum + entry;
@@ -133,21 +135,14 @@ fn product<R: Real>(weight: R, x: R) -> R {
 /// Binary, of a probability.
 #[derive(Clone, Copy)]
 pub struct Probability {
-    smoothing: f64,
-}
-
-impl Probability {
-    /// With the smoothing of these labels.
-    #[inline(always)]
-    pub fn new<R>(labels: &Labels<R>) -> Self {
-        Probability { smoothing: labels.smoothing }
-    }
+    /// How far labels are moved towards ½.
+    pub smoothing: f64,
 }
 
 impl Term for Probability {
     #[inline(always)]
     fn term<R: Real>(self, y: R, p: R) -> (R, R) {
-        let (y, low, high) = (smooth(y, self.smoothing), R::splat(EPSILON), R::splat(1.0 - EPSILON));
+        let (y, low, high) = (smooth(y, self.smoothing), R::splat(EPSILON), R::splat(HIGH));
         let (c, rest) = (p.clamp(low, high), R::one() - y);
         let d = R::one() - c;
         let inside = R::both(p.ge(low), p.le(high));
@@ -158,16 +153,11 @@ impl Term for Probability {
 /// Binary, of a logit.
 #[derive(Clone, Copy)]
 pub struct Logit {
-    smoothing: f64,
+    /// How far labels are moved towards ½.
+    pub smoothing: f64,
 }
 
 impl Logit {
-    /// With the smoothing of these labels.
-    #[inline(always)]
-    pub fn new<R>(labels: &Labels<R>) -> Self {
-        Logit { smoothing: labels.smoothing }
-    }
-
     /// The loss, and σ(z) − y, and σ(z), for one exponential.
     #[inline(always)]
     fn parts<R: Real>(self, y: R, z: R) -> (R, R, R) {
@@ -190,7 +180,7 @@ impl Term for Logit {
 /// Binary, of logits that become probabilities.
 #[inline(always)]
 pub fn with_sigmoid<R: Real>(labels: Labels<R>, z: &mut [R], mut gradient: Option<&mut [R]>) -> R {
-    let (logit, share) = (Logit::new(&labels), R::splat(1.0 / z.len() as f64));
+    let (logit, share) = (Logit { smoothing: labels.smoothing }, R::splat(1.0 / z.len() as f64));
     let mut sum = R::zero();
     for (j, entry) in z.iter_mut().enumerate() {
         let (value, slope, sigmoid) = logit.parts(labels.target.number(j), *entry);

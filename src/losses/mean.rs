@@ -1,18 +1,21 @@
-//! Losses that are the mean over the columns of a term of target and prediction.
+//! Losses that are the mean, or the sum, over the columns of a term of target and prediction.
 
 use super::Target;
 use crate::real::Real;
 
 /// One column's part of a loss.
 pub trait Term: Copy {
+    /// Whether the terms are added up, not averaged.
+    const SUMMED: bool = false;
+
     /// The value and its derivative by the prediction p, for the target y.
     fn term<R: Real>(self, y: R, p: R) -> (R, R);
 }
 
-/// (1/n) Σ term, and its gradient.
+/// (1/n) Σ term, or Σ term, and its gradient.
 #[inline(always)]
 pub fn mean<R: Real, T: Term>(term: T, target: Target<R>, p: &[R], mut gradient: Option<&mut [R]>) -> R {
-    let share = R::splat(1.0 / p.len() as f64);
+    let share = R::splat(if T::SUMMED { 1.0 } else { 1.0 / p.len() as f64 });
     let mut sum = R::zero();
     for j in 0..p.len() {
         let (value, slope) = term.term(target.number(j), p[j]);
@@ -43,5 +46,15 @@ impl Term for Absolute {
     fn term<R: Real>(self, y: R, p: R) -> (R, R) {
         let error = p - y;
         (error.abs(), error.signum())
+    }
+}
+
+/// 0, with the derivative y.
+#[derive(Clone, Copy)]
+pub struct Given;
+impl Term for Given {
+    #[inline(always)]
+    fn term<R: Real>(self, y: R, _: R) -> (R, R) {
+        (R::zero(), y)
     }
 }

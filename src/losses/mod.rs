@@ -4,26 +4,35 @@
 //! softmax or a sigmoid and the loss the crossentropy that belongs to it, the engine passes logits z instead and the
 //! two are computed as one, without the clipping that Keras needs: ln Σe^z − z_c, and max(z, 0) − zy + ln(1 + e^−|z|).
 //!
-//! A new elementwise loss is a `Term` of `mean.rs`, a variant, and a line in each `match` here.
+//! Each formula stands once: a `Term` of a column (`mean.rs`), whose mean over the columns is the loss, or a `Fold`
+//! over a row (`fold.rs`). [`Loss::visit`] says which is whose, for the CPU and for shaders. A new loss is a formula, a
+//! variant, and a line there and in `config.rs`. What a user writes himself is an [`Expression`].
 
 mod config;
 mod crossentropy;
+mod expression;
+mod fold;
 mod mean;
+mod power;
+mod rows;
+mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "gpu")]
 mod wgsl;
 
 pub(crate) use config::SPELLINGS;
 pub use config::{CrossentropyKind, LossConfig, LossSpec, Reduction};
+pub use expression::Expression;
 
 use crate::activations::Activation;
+use crate::error::{Error, Result};
 use crate::real::Real;
 use serde::Serialize;
 use strum::VariantNames;
 
 /// A loss function with its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Clone, Debug, PartialEq, Serialize, strum::IntoStaticStr, strum::VariantNames)]
 #[serde(tag = "class_name", content = "config")]
 #[strum(serialize_all = "snake_case")]
 #[allow(missing_docs, reason = "each field is Keras's argument of the same name")]
@@ -38,6 +47,107 @@ pub enum Loss {
     CategoricalCrossentropy { from_logits: bool, label_smoothing: f64 },
     /// −ln p_c, for a target that is the class c.
     SparseCategoricalCrossentropy { from_logits: bool, ignore_class: Option<i64> },
+    /// mean 100·|y − p| / max(|y|, ε).
+    MeanAbsolutePercentageError,
+    /// mean (ln(1 + p) − ln(1 + y))².
+    MeanSquaredLogarithmicError,
+    /// mean ln cosh(p − y).
+    LogCosh,
+    /// mean of e²/2 for |e| ≤ δ, of δ|e| − δ²/2 beyond.
+    Huber { delta: f64 },
+    /// −yp / (|y|·|p|).
+    CosineSimilarity,
+    /// Σ y ln(y/p).
+    #[serde(rename = "KLDivergence")]
+    KlDivergence,
+    /// mean p − y ln p.
+    Poisson,
+    /// mean (1 − p_t)^γ·B for the binary crossentropy B.
+    BinaryFocalCrossentropy {
+        apply_class_balancing: bool,
+        alpha: f64,
+        gamma: f64,
+        from_logits: bool,
+        label_smoothing: f64,
+    },
+    /// −Σ αy(1 − p)^γ·ln p.
+    CategoricalFocalCrossentropy { alpha: Alpha, gamma: f64, from_logits: bool, label_smoothing: f64 },
+    /// (1 − p_cᑫ)/q, for a target that is the class c.
+    CategoricalGeneralizedCrossEntropy { q: f64 },
+    /// mean max(1 − yp, 0).
+    Hinge,
+    /// mean max(1 − yp, 0)².
+    SquaredHinge,
+    /// max(0, 1 + max (1 − y)p − Σ yp).
+    CategoricalHinge,
+    /// 1 − 2Σyp / (Σy + Σp), of the row: `axis` is −1.
+    Dice { axis: Option<i64> },
+    /// 1 − Σyp / (Σyp + αΣy(1 − p) + βΣp(1 − y)), of the row: `axis` is −1.
+    Tversky { alpha: f64, beta: f64, axis: Option<i64> },
+    /// What the user wrote.
+    #[serde(rename = "expression")]
+    Expression(Expression),
+    /// A loss that somebody else computes: the target is n times its gradient, for n columns; here its value is 0.
+    Given,
+}
+
+/// The weight of the classes: one number, or one for each.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Alpha {
+    /// Of all.
+    One(f64),
+    /// Of each; at least one.
+    Each(Vec<f64>),
+}
+
+impl Alpha {
+    #[inline(always)]
+    fn list(&self) -> &[f64] {
+        match self {
+            Self::One(alpha) => std::slice::from_ref(alpha),
+            Self::Each(list) => list,
+        }
+    }
+}
+
+/// Who gets a loss's formula from [`Loss::visit`]. A trait and not closures: those would be compiled without SIMD.
+trait Visit<R: Real> {
+    /// What comes of it.
+    type Output;
+    /// The mean, or the sum, of a term.
+    fn term(self, term: impl mean::Term) -> Self::Output;
+    /// A fold.
+    fn fold<const W: usize>(self, fold: impl fold::Fold<R, W>) -> Self::Output;
+    /// The categorical crossentropy.
+    fn categorical(self, from_logits: bool) -> Self::Output;
+}
+
+/// Computes one row.
+struct Row<'a, 'g, R> {
+    labels: crossentropy::Labels<'a, R>,
+    p: &'a [R],
+    gradient: Option<&'g mut [R]>,
+}
+
+impl<R: Real> Visit<R> for Row<'_, '_, R> {
+    type Output = R;
+    #[inline(always)]
+    fn term(self, term: impl mean::Term) -> R {
+        mean::mean(term, self.labels.target, self.p, self.gradient)
+    }
+    #[inline(always)]
+    fn fold<const W: usize>(self, fold: impl fold::Fold<R, W>) -> R {
+        fold::fold(fold, self.labels.target, self.p, self.gradient)
+    }
+    #[inline(always)]
+    fn categorical(self, from_logits: bool) -> R {
+        if from_logits {
+            crossentropy::of_logits(self.labels, self.p, self.gradient)
+        } else {
+            crossentropy::of_probabilities(self.labels, self.p, self.gradient)
+        }
+    }
 }
 
 /// The target of one row; where R is a register, of one row a lane.
@@ -95,16 +205,29 @@ impl Loss {
         self.into()
     }
 
-    /// Every loss's name.
+    /// The name of every loss that has one; what a user writes has none.
     pub fn names() -> Vec<&'static str> {
-        Self::VARIANTS.to_vec()
+        Self::VARIANTS.iter().copied().filter(|name| !["expression", "given"].contains(name)).collect()
     }
 
     /// The target it wants.
     pub fn target_kind(&self) -> TargetKind {
         match self {
-            Self::SparseCategoricalCrossentropy { .. } => TargetKind::Class,
+            Self::SparseCategoricalCrossentropy { .. } | Self::CategoricalGeneralizedCrossEntropy { .. } => {
+                TargetKind::Class
+            }
             _ => TargetKind::Dense,
+        }
+    }
+
+    /// Refuses an output of so many columns where an argument does not suit it.
+    pub fn check(&self, columns: usize) -> Result<()> {
+        match self {
+            Self::CategoricalFocalCrossentropy { alpha: Alpha::Each(list), .. } if list.len() != columns => {
+                let expected = format!("{columns} numbers, one a class");
+                Err(Error::invalid("CategoricalFocalCrossentropy: alpha", expected, list.len().to_string()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -136,25 +259,46 @@ impl Loss {
     /// One row's loss of the model's output as it is, [`Head::Plain`].
     #[inline(always)]
     pub fn plain<R: Real>(&self, target: Target<R>, p: &[R], gradient: Option<&mut [R]>) -> R {
-        let labels = self.labels(target);
+        self.visit(Row { labels: self.labels(target), p, gradient })
+    }
+
+    /// Hands the visitor this loss's formula.
+    #[inline(always)]
+    fn visit<R: Real, V: Visit<R>>(&self, visitor: V) -> V::Output {
         match *self {
-            Self::MeanSquaredError => mean::mean(mean::Squared, target, p, gradient),
-            Self::MeanAbsoluteError => mean::mean(mean::Absolute, target, p, gradient),
-            Self::BinaryCrossentropy { from_logits, .. } => {
-                if from_logits {
-                    mean::mean(crossentropy::Logit::new(&labels), target, p, gradient)
-                } else {
-                    mean::mean(crossentropy::Probability::new(&labels), target, p, gradient)
-                }
+            Self::MeanSquaredError => visitor.term(mean::Squared),
+            Self::MeanAbsoluteError => visitor.term(mean::Absolute),
+            Self::BinaryCrossentropy { from_logits: true, label_smoothing } => {
+                visitor.term(crossentropy::Logit { smoothing: label_smoothing })
+            }
+            Self::BinaryCrossentropy { from_logits: false, label_smoothing } => {
+                visitor.term(crossentropy::Probability { smoothing: label_smoothing })
             }
             Self::CategoricalCrossentropy { from_logits, .. }
-            | Self::SparseCategoricalCrossentropy { from_logits, .. } => {
-                if from_logits {
-                    crossentropy::of_logits(labels, p, gradient)
-                } else {
-                    crossentropy::of_probabilities(labels, p, gradient)
-                }
+            | Self::SparseCategoricalCrossentropy { from_logits, .. } => visitor.categorical(from_logits),
+            Self::MeanAbsolutePercentageError => visitor.term(terms::Percentage),
+            Self::MeanSquaredLogarithmicError => visitor.term(terms::Logarithmic),
+            Self::LogCosh => visitor.term(terms::LogCosh),
+            Self::Huber { delta } => visitor.term(terms::Huber { delta }),
+            Self::CosineSimilarity => visitor.fold(rows::Cosine),
+            Self::KlDivergence => visitor.term(terms::Divergence),
+            Self::Poisson => visitor.term(terms::Poisson),
+            Self::BinaryFocalCrossentropy { apply_class_balancing, alpha, gamma, from_logits, label_smoothing } => {
+                let alpha = if apply_class_balancing { Some(alpha) } else { None };
+                visitor.term(terms::BinaryFocal { alpha, gamma, from_logits, label_smoothing })
             }
+            Self::CategoricalFocalCrossentropy { ref alpha, gamma, from_logits, label_smoothing } => {
+                let alpha = alpha.list();
+                visitor.fold(rows::CategoricalFocal { alpha, gamma, from_logits, label_smoothing })
+            }
+            Self::CategoricalGeneralizedCrossEntropy { q } => visitor.fold(rows::Generalized { q }),
+            Self::Hinge => visitor.term(terms::Hinge { squared: false }),
+            Self::SquaredHinge => visitor.term(terms::Hinge { squared: true }),
+            Self::CategoricalHinge => visitor.fold(rows::CategoricalHinge),
+            Self::Dice { .. } => visitor.fold(rows::Overlap::DICE),
+            Self::Tversky { alpha, beta, .. } => visitor.fold(rows::Overlap::tversky(alpha, beta)),
+            Self::Given => visitor.term(mean::Given),
+            Self::Expression(ref expression) => visitor.fold(expression::Walker::new(expression)),
         }
     }
 
@@ -163,12 +307,17 @@ impl Loss {
     #[inline(always)]
     pub fn presence<R: Real>(&self, target: Target<R>) -> R {
         let (zero, one) = (R::zero(), R::one());
-        match (*self, target) {
+        match (self, target) {
             (Self::SparseCategoricalCrossentropy { ignore_class: Some(ignored), .. }, Target::Class(class)) => {
-                R::select(class.eq(R::splat(ignored as f64)), zero, one)
+                R::select(class.eq(R::splat(*ignored as f64)), zero, one)
             }
             _ => one,
         }
+    }
+
+    /// Whether [`Loss::wgsl`] can write it: all but class weights one by one.
+    pub fn has_wgsl(&self) -> bool {
+        !matches!(self, Self::CategoricalFocalCrossentropy { alpha: Alpha::Each(list), .. } if list.len() > 1)
     }
 
     /// The class that is left out.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 const Y: [f64; 3] = [0.0, 1.0, 0.0];
 const P: [f64; 3] = [0.2, 0.5, 0.4];
+const SOFT: [f64; 3] = [0.2, 0.7, 0.1];
 const Z: [f64; 3] = [1.5, -0.5, 0.25];
 
 fn binary(from_logits: bool, label_smoothing: f64) -> Loss {
@@ -20,8 +21,53 @@ fn sparse(from_logits: bool, ignore_class: Option<i64>) -> Loss {
     Loss::SparseCategoricalCrossentropy { from_logits, ignore_class }
 }
 
+/// Every loss, with several arguments; no variant is left out.
+pub(crate) fn samples() -> Vec<Loss> {
+    let mut all = vec![
+        Loss::MeanSquaredError,
+        Loss::MeanAbsoluteError,
+        Loss::MeanAbsolutePercentageError,
+        Loss::MeanSquaredLogarithmicError,
+        Loss::LogCosh,
+        Loss::Huber { delta: 1.0 },
+        Loss::Huber { delta: 0.25 },
+        Loss::CosineSimilarity,
+        Loss::KlDivergence,
+        Loss::Poisson,
+        Loss::CategoricalGeneralizedCrossEntropy { q: 0.7 },
+        Loss::Hinge,
+        Loss::SquaredHinge,
+        Loss::CategoricalHinge,
+        Loss::Dice { axis: Some(-1) },
+        Loss::Tversky { alpha: 0.3, beta: 0.9, axis: Some(-1) },
+    ];
+    for from_logits in [false, true] {
+        for smoothing in [0.0, 0.2] {
+            all.extend([binary(from_logits, smoothing), categorical(from_logits, smoothing)]);
+            for (balanced, gamma) in [(false, 2.0), (true, 1.5)] {
+                all.push(binary_focal(balanced, gamma, from_logits, smoothing));
+                let alpha = if balanced { Alpha::Each(vec![0.3, 0.5, 0.2]) } else { Alpha::One(0.25) };
+                all.push(categorical_focal(alpha, gamma, from_logits, smoothing));
+            }
+        }
+        all.extend([sparse(from_logits, None), sparse(from_logits, Some(0))]);
+    }
+    all.extend(super::expression::tests::samples());
+    for name in Loss::VARIANTS {
+        assert!(all.iter().any(|loss| loss.name() == *name), "{name} is not tested");
+    }
+    all
+}
+
+fn binary_focal(apply_class_balancing: bool, gamma: f64, from_logits: bool, label_smoothing: f64) -> Loss {
+    Loss::BinaryFocalCrossentropy { apply_class_balancing, alpha: 0.3, gamma, from_logits, label_smoothing }
+}
+fn categorical_focal(alpha: Alpha, gamma: f64, from_logits: bool, label_smoothing: f64) -> Loss {
+    Loss::CategoricalFocalCrossentropy { alpha, gamma, from_logits, label_smoothing }
+}
+
 /// (loss, gradient, p on exit); the loss is checked to be the same without a gradient.
-fn row(loss: Loss, head: Head, target: Target<f64>, p: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
+fn row(loss: &Loss, head: Head, target: Target<f64>, p: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
     let (mut out, mut again, mut gradient) = (p.to_vec(), p.to_vec(), vec![f64::NAN; p.len()]);
     let value = loss.row(head, target, &mut out, Some(&mut gradient));
     assert_eq!(value, loss.row(head, target, &mut again, None), "{loss:?}");
@@ -43,13 +89,15 @@ fn values_and_gradients_are_keras_s() {
     let (y, class) = (Target::Dense(&Y[..]), Target::Class(2.0));
     let third = 1.0 / 3.0;
     type Case<'a> = (Loss, Target<'a, f64>, [f64; 3], f64, [f64; 3]);
-    let cases: [Case; 13] = [
+    let soft = Target::Dense(&SOFT[..]);
+    let cases: [Case; 31] = [
         (Loss::MeanSquaredError, y, P, 0.15, [0.4 * third, -third, 0.8 * third]),
         (Loss::MeanAbsoluteError, y, P, 1.1 * third, [third, -third, third]),
         (binary(false, 0.0), y, P, 0.47570547461509705, [0.416666679084301, -0.6666666865348816, 0.5555555721124014]),
         (binary(false, 0.1), y, P, 0.5055681467056274, [0.3125000093132257, -0.6000000178813936, 0.4861111255983511]),
         (binary(true, 0.0), y, Z, 1.1671433448791504, [0.27252483351975, -0.20748644991752, 0.18739217254665]),
-        (binary(false, 0.0), y, [0.0, 0.0, 1.0], 10.745397567749023, [0.0; 3]),
+        // With the bounds 10⁻⁷ and 1 − 2⁻²³, as Keras has them in float32.
+        (binary(false, 0.0), y, [0.0, 0.0, 1.0], 10.686826967945687, [0.0; 3]),
         (
             categorical(false, 0.0),
             y,
@@ -87,9 +135,93 @@ fn values_and_gradients_are_keras_s() {
             [0.7033139760217739, 0.095183196149175, -0.7984971721709491],
         ),
         (sparse(false, Some(2)), class, P, 0.0, [0.0; 3]),
+        (
+            Loss::MeanAbsolutePercentageError,
+            soft,
+            [0.25, 0.5, 0.4],
+            117.85714285714286,
+            [500.0 * third, -47.61904761904761, 1000.0 * third],
+        ),
+        (
+            Loss::MeanSquaredLogarithmicError,
+            soft,
+            P,
+            0.02460831704229765,
+            [0.0, -0.05562806519295926, 0.11483907809717969],
+        ),
+        (Loss::LogCosh, y, Z, 0.5806034204923155, [0.30171609354012885, -0.30171609354012885, 0.08163955656761807]),
+        (Loss::Huber { delta: 1.0 }, y, Z, 0.6770833333333333, [third, -third, 0.25 * third]),
+        (Loss::Huber { delta: 0.4 }, y, Z, 0.3570833333333333, [0.4 * third, -0.4 * third, 0.25 * third]),
+        (
+            Loss::CosineSimilarity,
+            soft,
+            Z,
+            0.021252557102111262,
+            [-0.18246097804739436, -0.5909247584489477, -0.08708364861352913],
+        ),
+        (Loss::KlDivergence, soft, P, 0.09690112952285995, [-1.0, -1.4, -0.25]),
+        (
+            Loss::Poisson,
+            soft,
+            P,
+            0.6662397980690002,
+            [1.6666658830821746e-07, -0.13333324397365887, 0.2500000282839093],
+        ),
+        (
+            binary_focal(false, 2.0, false, 0.0),
+            y,
+            P,
+            0.08798154443502426,
+            [0.04641914155862613, -0.3977157387061674, 0.22510906193525904],
+        ),
+        (
+            binary_focal(true, 1.5, true, 0.1),
+            soft,
+            Z,
+            0.2661435306072235,
+            [0.09273864897355578, -0.028189207918251438, 0.069752334102655],
+        ),
+        (
+            categorical_focal(Alpha::One(0.25), 2.0, false, 0.0),
+            y,
+            P,
+            0.05864558878742505,
+            [0.15647528478936173, -0.18777034174723412, 0.15647528478936173],
+        ),
+        (
+            categorical_focal(Alpha::Each(vec![0.3, 0.5, 0.2]), 1.5, true, 0.1),
+            soft,
+            Z,
+            0.7032193194082955,
+            [0.28825241009561753, -0.34923677511950735, 0.0609843650238898],
+        ),
+        (Loss::Hinge, y, Z, 1.75, [third, -third, third]),
+        (Loss::SquaredHinge, y, Z, 3.3541666666666665, [5.0 * third, -1.0, 2.5 * third]),
+        (Loss::CategoricalHinge, y, Z, 3.0, [1.0, -1.0, 0.0]),
+        (
+            Loss::Dice { axis: Some(-1) },
+            soft,
+            P,
+            0.5904762099773233,
+            [0.004535137890077562, -0.4716553156246627, 0.09977322859302563],
+        ),
+        (
+            Loss::Tversky { alpha: 0.3, beta: 0.9, axis: Some(-1) },
+            soft,
+            P,
+            0.6428571725201684,
+            [0.08898905542670232, -0.3559563251824712, 0.17797813154853703],
+        ),
+        (
+            Loss::CategoricalGeneralizedCrossEntropy { q: 0.7 },
+            class,
+            P,
+            0.6763530260947215,
+            [0.0, 0.0, -1.3163822043342375],
+        ),
     ];
     for (loss, target, p, value, gradient) in cases {
-        let (got, slopes, _) = row(loss, Head::Plain, target, &p);
+        let (got, slopes, _) = row(&loss, Head::Plain, target, &p);
         // Keras takes the mean with a single-precision 1/n even in float64, and JAX's softplus is good to 1e-7.
         close(&format!("{loss:?}"), got, value, 3e-7);
         for j in 0..3 {
@@ -100,30 +232,30 @@ fn values_and_gradients_are_keras_s() {
 
 #[test]
 fn gradients_are_finite_differences() {
-    let heads = [Head::Plain, Head::Softmax, Head::Sigmoid];
-    let (soft, mut checked) = ([0.2, 0.7, 0.1], 0);
-    let losses = [Loss::MeanSquaredError, Loss::MeanAbsoluteError, binary(false, 0.0), binary(false, 0.2)];
-    let more = [binary(true, 0.0), binary(true, 0.2), categorical(false, 0.0), categorical(false, 0.2)];
-    let others = [categorical(true, 0.0), categorical(true, 0.2), sparse(false, None), sparse(true, Some(0))];
-    for loss in losses.into_iter().chain(more).chain(others) {
-        for head in heads {
-            for target in [Target::Dense(&Y[..]), Target::Dense(&soft), Target::Class(1.0), Target::Class(0.0)] {
-                let x = if head == Head::Plain { P } else { Z };
-                let (_, gradient, _) = row(loss, head, target, &x);
-                for j in 0..3 {
-                    let at = |d: f64| {
-                        let mut x = x;
-                        x[j] += d;
-                        row(loss, head, target, &x).0
-                    };
-                    let want = (at(1e-6) - at(-1e-6)) / 2e-6;
-                    close(&format!("{loss:?} {head:?} {target:?} {j}"), gradient[j], want, 1e-8);
-                    checked += 1;
+    let (mut checked, losses) = (0, samples());
+    for loss in &losses {
+        for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
+            for target in [Target::Dense(&Y[..]), Target::Dense(&SOFT), Target::Class(1.0), Target::Class(0.0)] {
+                // No column at a kink: of none of the losses, with none of the targets.
+                for x in if head == Head::Plain { [[0.27, 0.5, 0.4], [0.85, 0.31, 0.12]] } else { [Z, P] } {
+                    let (_, gradient, _) = row(loss, head, target, &x);
+                    for j in 0..3 {
+                        let at = |d: f64| {
+                            let mut x = x;
+                            x[j] += d;
+                            row(loss, head, target, &x).0
+                        };
+                        let want = (at(1e-6) - at(-1e-6)) / 2e-6;
+                        // Near y = 0 a percentage error is 10⁹.
+                        let tolerance = 1e-8 * row(loss, head, target, &x).0.abs().max(1.0);
+                        close(&format!("{loss:?} {head:?} {target:?} {j}"), gradient[j], want, tolerance);
+                        checked += 1;
+                    }
                 }
             }
         }
     }
-    assert_eq!(checked, 12 * 3 * 4 * 3);
+    assert_eq!(checked, losses.len() * 3 * 4 * 2 * 3);
 }
 
 #[test]
@@ -138,8 +270,8 @@ fn heads_equal_the_activation_and_its_loss() {
     ] {
         let head = loss.head(&Activation::Softmax);
         assert_eq!(head, Head::Softmax);
-        let (value, gradient, out) = row(loss, head, target, &z);
-        let (want, by_p, _) = row(loss, Head::Plain, target, &probabilities);
+        let (value, gradient, out) = row(&loss, head, target, &z);
+        let (want, by_p, _) = row(&loss, Head::Plain, target, &probabilities);
         close(&format!("{loss:?}"), value, want, 1e-14);
         let mut by_z = [0.0; 3];
         Activation::Softmax.row_gradient(&[], &probabilities, &by_p, &mut by_z);
@@ -151,9 +283,9 @@ fn heads_equal_the_activation_and_its_loss() {
     for smoothing in [0.0, 0.2] {
         let loss = binary(false, smoothing);
         assert_eq!(loss.head(&Activation::Sigmoid), Head::Sigmoid);
-        let (value, gradient, out) = row(loss, Head::Sigmoid, Target::Dense(&Y), &z);
+        let (value, gradient, out) = row(&loss, Head::Sigmoid, Target::Dense(&Y), &z);
         let p = z.map(|z| z.sigmoid());
-        let (want, by_p, _) = row(loss, Head::Plain, Target::Dense(&Y), &p);
+        let (want, by_p, _) = row(&loss, Head::Plain, Target::Dense(&Y), &p);
         close("sigmoid", value, want, 1e-14);
         for j in 0..3 {
             close("sigmoid p", out[j], p[j], 1e-15);
@@ -175,22 +307,22 @@ fn only_a_loss_and_its_own_activation_are_fused() {
 fn saturation_is_exact() {
     for z in [100.0, 1000.0, 1e300] {
         // The wrong side: loss z, gradient 1; the right side: both 0.
-        let (value, gradient, p) = row(sparse(false, None), Head::Softmax, Target::Class(1.0), &[z, 0.0]);
+        let (value, gradient, p) = row(&sparse(false, None), Head::Softmax, Target::Class(1.0), &[z, 0.0]);
         assert_eq!((value, gradient[0], p[0]), (z, 1.0, 1.0));
         assert!(gradient[1] == -1.0 && p[1] < 1e-40);
-        let (value, gradient, _) = row(sparse(false, None), Head::Softmax, Target::Class(0.0), &[z, 0.0]);
+        let (value, gradient, _) = row(&sparse(false, None), Head::Softmax, Target::Class(0.0), &[z, 0.0]);
         assert!(value < 1e-40 && gradient[0] == 0.0 && gradient[1] < 1e-40);
-        let (value, gradient, p) = row(binary(false, 0.0), Head::Sigmoid, Target::Dense(&[0.0]), &[z]);
+        let (value, gradient, p) = row(&binary(false, 0.0), Head::Sigmoid, Target::Dense(&[0.0]), &[z]);
         assert_eq!((value, gradient[0], p[0]), (z, 1.0, 1.0));
-        let (value, gradient, _) = row(binary(false, 0.0), Head::Sigmoid, Target::Dense(&[0.0]), &[-z]);
+        let (value, gradient, _) = row(&binary(false, 0.0), Head::Sigmoid, Target::Dense(&[0.0]), &[-z]);
         assert!((0.0..1e-40).contains(&value) && gradient[0] < 1e-40);
     }
     // Even where z − max overflows.
-    let (value, gradient, _) = row(categorical(true, 0.0), Head::Plain, Target::Dense(&[1.0, 0.0]), &[1e308, -1e308]);
+    let (value, gradient, _) = row(&categorical(true, 0.0), Head::Plain, Target::Dense(&[1.0, 0.0]), &[1e308, -1e308]);
     assert_eq!((value, gradient), (0.0, vec![0.0, 0.0]));
     for p in [[0.0, 1.0], [1.0, 0.0], [1e-12, 1e-12], [1e300, 1.0]] {
         for loss in [categorical(false, 0.1), binary(false, 0.1), Loss::MeanAbsoluteError] {
-            let (value, gradient, _) = row(loss, Head::Plain, Target::Dense(&[0.0, 1.0]), &p);
+            let (value, gradient, _) = row(&loss, Head::Plain, Target::Dense(&[0.0, 1.0]), &p);
             assert!(value.is_finite() && gradient.iter().all(|g| g.is_finite()), "{loss:?} {p:?}");
         }
     }
@@ -199,28 +331,33 @@ fn saturation_is_exact() {
 #[test]
 fn ignored_rows_do_not_count() {
     let loss = sparse(false, Some(-1));
-    let (value, gradient, p) = row(loss, Head::Softmax, Target::Class(-1.0), &Z);
+    let (value, gradient, p) = row(&loss, Head::Softmax, Target::Class(-1.0), &Z);
     assert_eq!((value, gradient), (0.0, vec![0.0; 3]));
     close("softmax", p.iter().sum(), 1.0, 1e-15);
     assert_eq!((loss.presence(Target::Class(-1.0)), loss.presence(Target::Class(1.0))), (0.0, 1.0));
-    let (value, gradient, _) = row(loss, Head::Plain, Target::Class(-1.0), &[f64::NAN; 3]);
+    let (value, gradient, _) = row(&loss, Head::Plain, Target::Class(-1.0), &[f64::NAN; 3]);
     assert_eq!((value, gradient), (0.0, vec![0.0; 3]));
 }
 
 #[test]
 fn every_name_parses_and_prints() {
+    let parse = |name: &str| match name.to_lowercase().as_str() {
+        // Keras's default axis is refused.
+        "dice" | "tversky" => LossConfig::parse(&json!({"class_name": name, "config": {"axis": -1}}), "loss"),
+        _ => LossConfig::parse(&json!(name), "loss"),
+    };
+    let mut found = std::collections::HashSet::new();
     for name in Loss::names().into_iter().chain(SPELLINGS) {
-        let config = LossConfig::parse(&json!(name), "loss").unwrap();
-        let reduction = Reduction::SumOverBatchSize;
-        assert_eq!((config, config.loss.name()), (LossConfig { reduction, ..config }, config.loss.name()));
-        let written = serde_json::to_value(config.loss).unwrap();
-        assert_eq!(LossConfig::parse(&written, "loss"), Ok(config));
-        assert_eq!(
-            Loss::of(&crate::spec::Spec::parse(&json!(config.loss.name()), "l").unwrap()).unwrap().unwrap().0,
-            config.loss
-        );
+        let config = parse(name).unwrap();
+        assert_eq!(config.reduction, Reduction::SumOverBatchSize);
+        assert_eq!(parse(config.loss.name()), Ok(config.clone()), "{name}");
+        found.insert(config.loss.name());
     }
-    assert_eq!(Loss::names().len(), 5);
+    assert_eq!((found.len(), Loss::names().len()), (20, 20));
+    for loss in samples() {
+        let written = serde_json::to_value(&loss).unwrap();
+        assert_eq!(LossConfig::parse(&written, "loss").unwrap().loss, loss);
+    }
     let value = json!({"class_name": "BinaryCrossentropy", "config": {"name": "b", "reduction": "sum",
         "from_logits": true, "label_smoothing": 0.1, "axis": -1}});
     assert_eq!(
@@ -246,4 +383,39 @@ fn parse_refuses_what_it_does_not_know() {
     assert!(error(smoothing).to_string().contains("a number from 0 to 1"));
     assert!(error(json!({"class_name": "bce", "config": {"axis": 1}})).to_string().contains("'axis'"));
     assert!(error(json!({"class_name": "mse", "config": {"from_logits": true}})).to_string().contains("argument"));
+    for whole in [json!("dice"), json!("Tversky"), json!({"class_name": "Dice", "config": {"axis": 1}})] {
+        assert!(error(whole).to_string().contains("no mean over rows"));
+    }
+    assert!(
+        error(json!({"class_name": "categorical_generalized_cross_entropy", "config": {"q": 1}}))
+            .to_string()
+            .contains("'q'")
+    );
+    let alpha = |alpha| error(json!({"class_name": "CategoricalFocalCrossentropy", "config": {"alpha": alpha}}));
+    for wrong in [json!([]), json!(["a"]), json!("a")] {
+        assert!(alpha(wrong).to_string().contains("'alpha'"));
+    }
+}
+
+#[test]
+fn class_weights_must_suit_the_columns() {
+    let loss = categorical_focal(Alpha::Each(vec![0.3, 0.5, 0.2]), 2.0, false, 0.0);
+    assert_eq!((loss.check(3), loss.has_wgsl()), (Ok(()), false));
+    assert!(loss.check(2).unwrap_err().to_string().contains("alpha"));
+    for loss in [categorical_focal(Alpha::One(0.25), 2.0, false, 0.0), Loss::Hinge] {
+        assert_eq!((loss.check(7), loss.has_wgsl()), (Ok(()), true));
+    }
+}
+
+#[test]
+fn powers() {
+    for x in [0.3, 1.7, 4.0] {
+        for exponent in [-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 2.5, 7.0, 64.0, 65.0] {
+            close("power", power::power(x, exponent), f64::powf(x, exponent), 1e-13);
+            let slope = exponent * f64::powf(x, exponent - 1.0);
+            close("slope", power::power_slope(x, exponent), slope, 1e-13);
+        }
+    }
+    assert_eq!((power::power(0.0, 1.5), power::power(-2.0, 3.0)), (0.0, -8.0));
+    assert!(power::power(-2.0, 1.5).is_nan());
 }

@@ -2,7 +2,7 @@
 //! m ← m + (g − m)(1 − β₁), v ← v + (g² − v)(1 − β₂), w ← w − αm/(√v + ε) with α = η√(1 − β₂ᵗ)/(1 − β₁ᵗ).
 //! AMSGrad divides by the largest v so far instead.
 
-use super::{MAX_SLOTS, Update, UpdateVisitor, flush};
+use super::{Family, MAX_SLOTS, Update, UpdateVisitor, flush, positive};
 use crate::error::Result;
 use crate::real::Real;
 use crate::spec::Spec;
@@ -26,27 +26,38 @@ impl Adam {
     pub(super) const ARGUMENTS: [&str; 4] = ["beta_1", "beta_2", "epsilon", "amsgrad"];
 
     pub(super) fn parse(spec: &Spec) -> Result<Self> {
-        let beta = |key, default| spec.number_where(key, default, "a number in [0, 1)", |b| (0.0..1.0).contains(&b));
         Ok(Adam {
-            beta_1: beta("beta_1", 0.9)?,
-            beta_2: beta("beta_2", 0.999)?,
-            epsilon: spec.number_where("epsilon", 1e-7, "a number ≥ 0", |e| e >= 0.0)?,
+            beta_1: beta(spec, "beta_1", 0.9)?,
+            beta_2: beta(spec, "beta_2", 0.999)?,
+            epsilon: epsilon(spec, 1e-7)?,
             amsgrad: spec.flag("amsgrad", false)?,
         })
     }
+}
 
-    pub(super) fn slot_names(&self) -> &'static [&'static str] {
+/// How much of a mean stays.
+pub(super) fn beta(spec: &Spec, key: &str, default: f64) -> Result<f64> {
+    spec.number_where(key, default, "a number in [0, 1)", |b| (0.0..1.0).contains(&b))
+}
+
+/// What keeps a denominator from 0.
+pub(super) fn epsilon(spec: &Spec, default: f64) -> Result<f64> {
+    spec.number_where("epsilon", default, "a number ≥ 0", |e| e >= 0.0)
+}
+
+impl Family for Adam {
+    fn slot_names(&self) -> &'static [&'static str] {
         if self.amsgrad { &["momentum", "velocity", "velocity_hat"] } else { &["momentum", "velocity"] }
     }
 
     #[inline(always)]
-    pub(super) fn at_step<V: UpdateVisitor>(&self, t: u64, rate: f64, v: V) -> V::Output {
+    fn at_step<V: UpdateVisitor>(&self, t: u64, rate: f64, v: V) -> V::Output {
         let (power_1, power_2) = (self.beta_1.powf(t as f64), self.beta_2.powf(t as f64));
         let moments = Moments {
             alpha: rate * (1.0 - power_2).sqrt() / (1.0 - power_1),
             share_1: 1.0 - self.beta_1,
             share_2: 1.0 - self.beta_2,
-            epsilon: self.epsilon,
+            epsilon: positive(self.epsilon),
         };
         if self.amsgrad { v.visit(AmsGrad(moments)) } else { v.visit(moments) }
     }

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent, with rate η and momentum μ:
 //! w ← w − ηg; or m ← μm − ηg, w ← w + m; or, looking ahead (Nesterov), w ← w + μm − ηg with the new m.
 
-use super::{MAX_SLOTS, Update, UpdateVisitor, flush};
+use super::{Family, MAX_SLOTS, Update, UpdateVisitor, flush};
 use crate::error::Result;
 use crate::real::Real;
 use crate::spec::Spec;
@@ -24,13 +24,15 @@ impl Sgd {
         let momentum = spec.number_where("momentum", 0.0, "a number from 0 to 1", |m| (0.0..=1.0).contains(&m))?;
         Ok(Sgd { momentum, nesterov: spec.flag("nesterov", false)? })
     }
+}
 
-    pub(super) fn slot_names(&self) -> &'static [&'static str] {
+impl Family for Sgd {
+    fn slot_names(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &[] } else { &["momentum"] }
     }
 
     #[inline(always)]
-    pub(super) fn at_step<V: UpdateVisitor>(&self, rate: f64, v: V) -> V::Output {
+    fn at_step<V: UpdateVisitor>(&self, _: u64, rate: f64, v: V) -> V::Output {
         let momentum = self.momentum;
         match (momentum == 0.0, self.nesterov) {
             (true, _) => v.visit(Plain { rate }),

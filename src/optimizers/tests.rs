@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 const GRADIENTS: [[f64; 3]; 5] =
     [[0.5, -1.0, 0.0], [0.25, 2.0, 1e-3], [-3.0, 0.1, 0.0], [1.0, 1.0, -1.0], [0.0, -0.5, 0.2]];
 
-struct Apply<'a> {
-    w: &'a mut [f64; 3],
-    g: &'a [f64; 3],
-    slots: &'a mut [[f64; MAX_SLOTS]; 3],
+pub(super) struct Apply<'a> {
+    pub w: &'a mut [f64; 3],
+    pub g: &'a [f64; 3],
+    pub slots: &'a mut [[f64; MAX_SLOTS]; 3],
 }
 impl UpdateVisitor for Apply<'_> {
     type Output = usize;
@@ -63,7 +63,7 @@ fn five_steps_are_keras_s() {
         let (mut w, mut slots) = ([1.0, -2.0, 0.5], [[0.0; MAX_SLOTS]; 3]);
         for (t, g) in GRADIENTS.iter().enumerate() {
             let visitor = Apply { w: &mut w, g, slots: &mut slots };
-            let used = optimizer.at_step(t as u64 + 1, optimizer.learning_rate, true, visitor);
+            let used = optimizer.at_step(t as u64 + 1, optimizer.learning_rate.at(t as u64), true, visitor);
             assert_eq!(used, optimizer.slots());
         }
         for i in 0..3 {
@@ -101,9 +101,9 @@ fn a_nan_is_not_clipped_away() {
     let u = Clipped { limit: 1.0, inner: Decayed { rate: 0.0, inner: Last } };
     assert!(u.update(0.0, f64::NAN, &mut [0.0; MAX_SLOTS]).is_nan());
     let open = Clipped { limit: f64::INFINITY, inner: Decayed { rate: 0.0, inner: Last } };
-    assert_eq!((u.update(2.0, 5.0, &mut [0.0; 3]), open.update(2.0, 5.0, &mut [0.0; 3])), (3.0, 7.0));
+    assert_eq!((u.update(2.0, 5.0, &mut [0.0; MAX_SLOTS]), open.update(2.0, 5.0, &mut [0.0; MAX_SLOTS])), (3.0, 7.0));
     let both = Clipped { limit: 1.0, inner: Decayed { rate: 0.25, inner: Last } };
-    assert_eq!(both.update(2.0, -5.0, &mut [0.0; 3]), 0.5);
+    assert_eq!(both.update(2.0, -5.0, &mut [0.0; MAX_SLOTS]), 0.5);
 }
 
 /// w + g.
@@ -136,11 +136,11 @@ fn names_defaults_and_slots() {
         assert_eq!(parse(json!(name)), parse(json!(name.to_lowercase())));
     }
     let adam = parse(json!("adam"));
-    assert_eq!((adam.learning_rate, adam.name.as_str(), adam.slots()), (0.001, "adam", 2));
+    assert_eq!((adam.learning_rate.at(7), adam.name.as_str(), adam.slots()), (0.001, "adam", 2));
     assert_eq!(adam.rule, Rule::Adam(Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false }));
     let sgd = parse(json!("SGD"));
-    assert_eq!((sgd.learning_rate, sgd.rule), (0.01, Rule::Sgd(Sgd { momentum: 0.0, nesterov: false })));
-    assert_eq!(sgd.slot_names(), [""; 0]);
+    assert_eq!((sgd.learning_rate.at(0), sgd.rule), (0.01, Rule::Sgd(Sgd { momentum: 0.0, nesterov: false })));
+    assert!(sgd.slot_names().is_empty());
     assert_eq!(parse(json!({"class_name": "sgd", "config": {"momentum": 0.5}})).slot_names(), ["momentum"]);
     // What keras.optimizers.Adam().get_config() returns.
     let full = json!({"class_name": "Adam", "config": {"name": "adam", "learning_rate": 0.001, "weight_decay": null,
@@ -160,15 +160,18 @@ fn parse_refuses_what_it_cannot_do() {
     assert!(text("SGD", json!({"momentum": 1.5})).contains("from 0 to 1"));
     assert!(text("SGD", json!({"clipnorm": 1, "clipvalue": 1})).contains("at most one"));
     assert!(text("SGD", json!({"clipvalue": 0})).contains("> 0"));
-    for (key, value) in [
-        ("use_ema", json!(true)),
-        ("loss_scale_factor", json!(2.0)),
-        ("gradient_accumulation_steps", json!(2)),
-        ("learning_rate", json!({"class_name": "ExponentialDecay"})),
-    ] {
-        let error = error("Adam", json!({key: value}));
-        assert!(matches!(error, Error::Invalid { .. }) && error.to_string().contains("not available yet"), "{error}");
-    }
+    assert!(text("SGD", json!({"use_ema": true, "ema_momentum": 1.5})).contains("from 0 to 1"));
+    assert!(text("SGD", json!({"use_ema": true, "ema_overwrite_frequency": -1})).contains("≥ 1"));
+    assert!(text("SGD", json!({"gradient_accumulation_steps": 1})).contains("≥ 2"));
+    assert!(text("Ftrl", json!({"learning_rate_power": 0.5})).contains("≤ 0"));
+    assert!(text("Lion", json!({"beta_1": 0})).contains("(0, 1]"));
+    let schedule = |name, config: Value| json!({"learning_rate": {"class_name": name, "config": config}});
+    assert!(text("SGD", schedule("CosineDekay", json!({}))).contains("did you mean 'CosineDecay'"));
+    let bad = json!({"initial_learning_rate": 1, "decay_steps": 0});
+    assert!(text("SGD", schedule("CosineDecay", bad)).contains("'decay_steps': expected a number > 0"));
+    assert!(text("SGD", schedule("CosineDecay", json!({"decay_steps": 1}))).contains("'initial_learning_rate'"));
+    let bad = json!({"boundaries": [1, 2], "values": [1, 2]});
+    assert!(text("SGD", schedule("PiecewiseConstantDecay", bad)).contains("2 values and 2 boundaries"));
     assert!(matches!(error("Adam", json!({"learning_rate": "fast"})), Error::Type { .. }));
     assert!(matches!(OptimizerConfig::parse(&json!(null)), Err(Error::Type { .. })));
 }

@@ -8,6 +8,7 @@ use crate::backend::cpu::pool::fault;
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{self, CpuBackend};
 use crate::config;
+use crate::constraints::Constraint;
 use crate::data::Array;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
@@ -16,6 +17,7 @@ use crate::losses::{Loss, LossConfig, Target, TargetKind};
 use crate::metrics::{Metric, MetricSpec};
 use crate::model::{Graph, Model, lock, seed_of, tuple};
 use crate::optimizers::OptimizerConfig;
+use crate::regularizers::Regularizer;
 use crate::rng::{Stream, entropy};
 use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -23,7 +25,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 /// A configuration that may also be a bare name.
-fn named(text: &str, place: &str) -> Result<Value> {
+pub fn named(text: &str, place: &str) -> Result<Value> {
     config::parse(text, place).or_else(|_| Ok(Value::String(text.to_string())))
 }
 
@@ -68,6 +70,20 @@ fn each_row<'py>(
     kind: TargetKind,
     value: impl Fn(Target<f64>, &[f64]) -> f64 + Send + Sync,
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let rows = y_pred.ndim().saturating_sub(1);
+    collect(py, y_true, y_pred, kind, rows, |target, p, out| out.push(value(target, p) as f32))
+}
+
+/// Calls `row(target, p, out)` for each row of predictions, along the last axis; what it pushes has the shape of the
+/// predictions, up to `axes`.
+fn collect<'py>(
+    py: Python<'py>,
+    y_true: &Bound<PyUntypedArray>,
+    y_pred: &Bound<PyUntypedArray>,
+    kind: TargetKind,
+    axes: usize,
+    row: impl Fn(Target<f64>, &[f64], &mut Vec<f32>) + Send + Sync,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let (y, p) = (borrow(y_true, "y_true")?, borrow(y_pred, "y_pred")?);
     let shape = p.shape().to_vec();
     let Some((&columns, rows_shape)) = shape.split_last() else {
@@ -95,18 +111,26 @@ fn each_row<'py>(
             all
         };
         let (y, p) = (flat(&y), flat(&p));
-        let rows = p.chunks_exact(columns.max(1)).enumerate();
-        Ok(rows
-            .map(|(i, p)| {
-                let target = match kind {
-                    TargetKind::Dense => Target::Dense(&y[i * columns..(i + 1) * columns]),
-                    TargetKind::Class => Target::Class(y[i]),
-                };
-                value(target, p) as f32
-            })
-            .collect::<Vec<f32>>())
+        let mut out = Vec::new();
+        for (i, p) in p.chunks_exact(columns.max(1)).enumerate() {
+            let target = match kind {
+                TargetKind::Dense => Target::Dense(&y[i * columns..(i + 1) * columns]),
+                TargetKind::Class => Target::Class(y[i]),
+            };
+            row(target, p, &mut out);
+        }
+        Ok(out)
     })?;
-    array_of(py, values, rows_shape)
+    array_of(py, values, &shape[..axes])
+}
+
+/// The loss that `config` describes, for predictions of these columns.
+fn loss_of(config: &str, y_pred: &Bound<PyUntypedArray>) -> PyResult<Loss> {
+    Ok(guarded(|| {
+        let loss = LossConfig::parse(&named(config, "loss")?, "loss")?.loss;
+        loss.check(columns_of(y_pred.shape()))?;
+        Ok(loss)
+    })?)
 }
 
 /// The loss of each row.
@@ -117,8 +141,24 @@ pub fn loss_values<'py>(
     y_true: &Bound<PyUntypedArray>,
     y_pred: &Bound<PyUntypedArray>,
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-    let loss = guarded(|| LossConfig::parse(&named(config, "loss")?, "loss"))?.loss;
+    let loss = loss_of(config, y_pred)?;
     each_row(py, y_true, y_pred, loss.target_kind(), |target, p| loss.plain(target, p, None))
+}
+
+/// The derivative of each row's loss by the row's predictions.
+#[pyfunction]
+pub fn loss_gradient<'py>(
+    py: Python<'py>,
+    config: &str,
+    y_true: &Bound<PyUntypedArray>,
+    y_pred: &Bound<PyUntypedArray>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let loss = loss_of(config, y_pred)?;
+    collect(py, y_true, y_pred, loss.target_kind(), y_pred.ndim(), |target, p, out| {
+        let mut gradient = vec![0.0; p.len()];
+        loss.plain(target, p, Some(&mut gradient));
+        out.extend(gradient.into_iter().map(|slope| slope as f32));
+    })
 }
 
 /// The metric of each row.
@@ -167,8 +207,19 @@ pub fn names(kind: &str) -> PyResult<Vec<String>> {
         "metrics" => Metric::names(),
         "optimizers" => OptimizerConfig::names(),
         "initializers" => Initializer::names(),
+        "regularizers" => Regularizer::names(),
+        "constraints" => Constraint::names(),
         other => {
-            let known = ["layers", "activations", "losses", "metrics", "optimizers", "initializers"];
+            let known = [
+                "layers",
+                "activations",
+                "losses",
+                "metrics",
+                "optimizers",
+                "initializers",
+                "regularizers",
+                "constraints",
+            ];
             return Err(Error::unknown("kind", other, &known).into());
         }
     };

@@ -16,6 +16,10 @@ pub struct Variable(pub Arc<params::Variable>);
 #[pymethods]
 impl Variable {
     #[getter]
+    fn id(&self) -> u64 {
+        self.0.id()
+    }
+    #[getter]
     fn name(&self) -> &str {
         self.0.name()
     }
@@ -50,9 +54,9 @@ impl Variable {
 #[pyclass(module = "ironhorn._core", frozen)]
 pub struct Layer(pub Arc<layers::Layer>);
 
-/// A shape with the batch in front, as one of a sample.
-fn sample_shape(shape: &[Option<usize>]) -> &[Option<usize>] {
-    shape.get(1..).unwrap_or(&[])
+/// Shapes with the batch in front, as those of a sample.
+fn sample_shapes(shapes: &[Vec<Option<usize>>]) -> Vec<layers::Shape> {
+    shapes.iter().map(|shape| shape.get(1..).unwrap_or(&[]).to_vec()).collect()
 }
 
 #[pymethods]
@@ -88,13 +92,13 @@ impl Layer {
     fn compute_output_shape<'py>(
         &self,
         py: Python<'py>,
-        input_shape: Vec<Option<usize>>,
+        input_shapes: Vec<Vec<Option<usize>>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let mut shape = guarded(|| self.0.output_shape(sample_shape(&input_shape)))?;
-        shape.insert(0, input_shape.first().copied().flatten());
+        let mut shape = guarded(|| self.0.output_shape(&sample_shapes(&input_shapes)))?;
+        shape.insert(0, input_shapes.first().and_then(|shape| shape.first().copied()).flatten());
         PyTuple::new(py, shape)
     }
-    fn build(&self, py: Python, input_shape: Vec<Option<usize>>, seed: u64, path: &str) -> PyResult<()> {
-        detached(py, || self.0.build(sample_shape(&input_shape), seed, path))
+    fn build(&self, py: Python, input_shapes: Vec<Vec<Option<usize>>>, seed: u64, path: &str) -> PyResult<()> {
+        detached(py, || self.0.build(&sample_shapes(&input_shapes), seed, path))
     }
 }

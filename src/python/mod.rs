@@ -4,7 +4,10 @@ mod arrays;
 mod error;
 mod functions;
 mod layer;
+mod metric;
 mod model;
+mod optimizer;
+mod rules;
 mod session;
 
 use pyo3::prelude::*;
@@ -15,13 +18,19 @@ mod _core {
     use super::error::{DeviceError, InternalError, LoadError};
     #[pymodule_export]
     use super::functions::{
-        activation, cpu_level, device, devices, initialize, inject_panic, loss_values, metric_values, names, next_seed,
-        num_threads, set_device, set_num_threads, set_random_seed,
+        activation, cpu_level, device, devices, initialize, inject_panic, loss_gradient, loss_values, metric_values,
+        names, next_seed, num_threads, set_device, set_num_threads, set_random_seed,
     };
     #[pymodule_export]
     use super::layer::{Layer, Variable};
     #[pymodule_export]
-    use super::model::{Model, Optimizer};
+    use super::metric::{metric_add, metric_result, metric_variables};
+    #[pymodule_export]
+    use super::model::Model;
+    #[pymodule_export]
+    use super::optimizer::{Optimizer, schedule_value};
+    #[pymodule_export]
+    use super::rules::{compute_fans, constrain, regularizer_gradient, regularizer_value};
     #[pymodule_export]
     use super::session::Session;
     use super::*;

@@ -2,51 +2,47 @@
 
 use super::arrays::{array_of, borrow};
 use super::error::{detached, guarded};
-use super::layer::Layer;
+use super::layer::{Layer, Variable};
+use super::optimizer::Optimizer;
 use super::session::{Run, Session};
 use crate::backend::Device;
 use crate::config;
+use crate::data::Array;
 use crate::error::Result;
+use crate::gradients::Gradients;
 use crate::infer::{Evaluation, Prediction};
-use crate::model::{self, Graph, SharedOptimizer, lock};
-use crate::optimizers::{OptimizerConfig, OptimizerState};
+use crate::model::{self, Graph, Samples};
 use crate::train::{Fit, Schedule};
 use numpy::{PyArrayDyn, PyUntypedArray};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
-use std::sync::{Arc, Mutex};
+use pyo3::types::{PyDict, PyTuple};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// An update rule with its slots and its step counter.
-#[pyclass(module = "ironhorn._core", frozen)]
-pub struct Optimizer {
-    state: SharedOptimizer,
-    config: String,
+type Arrays<'py> = Vec<Bound<'py, PyUntypedArray>>;
+type OptionalArrays<'py> = Vec<Option<Bound<'py, PyUntypedArray>>>;
+type GradientArrays<'py> =
+    (Bound<'py, PyDict>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>, Vec<Bound<'py, PyArrayDyn<f32>>>);
+
+/// Borrows arrays; where there are several, an error says which.
+fn borrow_all(arrays: &[Bound<PyUntypedArray>], name: &str) -> PyResult<Vec<Array>> {
+    let place = |i: usize| if arrays.len() == 1 { name.to_string() } else { format!("{name}[{i}]") };
+    arrays.iter().enumerate().map(|(i, array)| borrow(array, &place(i))).collect()
 }
 
-#[pymethods]
-impl Optimizer {
-    #[new]
-    fn new(config: &str) -> PyResult<Self> {
-        let parsed = guarded(|| OptimizerConfig::parse(&config::parse(config, "optimizer")?))?;
-        Ok(Optimizer { state: Arc::new(Mutex::new(OptimizerState::new(parsed))), config: config.to_string() })
-    }
-    #[getter]
-    fn config(&self) -> &str {
-        &self.config
-    }
-    #[getter]
-    fn learning_rate(&self, py: Python) -> f64 {
-        py.detach(|| lock(&self.state).learning_rate())
-    }
-    #[setter]
-    fn set_learning_rate(&self, py: Python, learning_rate: f64) {
-        py.detach(|| lock(&self.state).set_learning_rate(learning_rate));
-    }
-    #[getter]
-    fn iterations(&self, py: Python) -> u64 {
-        py.detach(|| lock(&self.state).iterations())
-    }
+fn borrow_some(arrays: &[Option<Bound<PyUntypedArray>>], name: &str) -> PyResult<Vec<Option<Array>>> {
+    let place = |i: usize| if arrays.len() == 1 { name.to_string() } else { format!("{name}[{i}]") };
+    let arrays = arrays.iter().enumerate();
+    arrays.map(|(i, array)| array.as_ref().map(|array| borrow(array, &place(i))).transpose()).collect()
+}
+
+fn samples(
+    x: &[Bound<PyUntypedArray>],
+    y: &[Option<Bound<PyUntypedArray>>],
+    weights: Option<&[Option<Bound<PyUntypedArray>>]>,
+) -> PyResult<Samples> {
+    let weights = borrow_some(weights.unwrap_or(&[]), "sample_weight")?;
+    Ok(Samples { x: borrow_all(x, "x")?, y: borrow_some(y, "y")?, weights })
 }
 
 /// The device of a name, if one is given.
@@ -82,68 +78,96 @@ impl Model {
     fn fit_session(
         &self,
         py: Python,
-        x: &Bound<PyUntypedArray>,
-        y: &Bound<PyUntypedArray>,
-        sample_weight: Option<&Bound<PyUntypedArray>>,
+        x: Arrays,
+        y: OptionalArrays,
+        sample_weight: Option<OptionalArrays>,
         batch_size: usize,
         steps: Option<usize>,
         shuffle: bool,
         device: Option<&str>,
     ) -> PyResult<Session> {
-        let device = device_of(device)?;
-        let (x, y) = (vec![borrow(x, "x")?], borrow(y, "y")?);
-        let weights = sample_weight.map(|w| borrow(w, "sample_weight")).transpose()?;
+        let (device, data) = (device_of(device)?, samples(&x, &y, sample_weight.as_deref())?);
         let schedule = Schedule { batch: batch_size, steps, shuffle };
-        Ok(Session::new(Run::Fit(detached(py, || Fit::on(&self.0, x, y, weights, schedule, device))?)))
+        Ok(Session::new(Run::Fit(detached(py, || Fit::new(&self.0, data, schedule, device))?)))
     }
     #[pyo3(signature = (x, y, sample_weight, batch_size, steps, device=None))]
     fn evaluate_session(
         &self,
         py: Python,
-        x: &Bound<PyUntypedArray>,
-        y: &Bound<PyUntypedArray>,
-        sample_weight: Option<&Bound<PyUntypedArray>>,
+        x: Arrays,
+        y: OptionalArrays,
+        sample_weight: Option<OptionalArrays>,
         batch_size: usize,
         steps: Option<usize>,
         device: Option<&str>,
     ) -> PyResult<Session> {
-        let device = device_of(device)?;
-        let (x, y) = (vec![borrow(x, "x")?], borrow(y, "y")?);
-        let weights = sample_weight.map(|w| borrow(w, "sample_weight")).transpose()?;
+        let (device, data) = (device_of(device)?, samples(&x, &y, sample_weight.as_deref())?);
         let schedule = Schedule { batch: batch_size, steps, shuffle: false };
-        Ok(Session::new(Run::Evaluation(detached(py, || Evaluation::on(&self.0, x, y, weights, schedule, device))?)))
+        Ok(Session::new(Run::Evaluation(detached(py, || Evaluation::new(&self.0, data, schedule, device))?)))
     }
     #[pyo3(signature = (x, batch_size, steps, device=None))]
     fn predict_session(
         &self,
         py: Python,
-        x: &Bound<PyUntypedArray>,
+        x: Arrays,
         batch_size: usize,
         steps: Option<usize>,
         device: Option<&str>,
     ) -> PyResult<Session> {
-        let device = device_of(device)?;
-        let x = vec![borrow(x, "x")?];
+        let (device, x) = (device_of(device)?, borrow_all(&x, "x")?);
         let (prediction, limit) = detached(py, || {
-            let prediction = Prediction::on(&self.0, x, device)?;
+            let prediction = Prediction::new(&self.0, x, device)?;
             let schedule = Schedule { batch: batch_size, steps, shuffle: false };
             let limit = (schedule.steps(prediction.rows())? * batch_size).min(prediction.rows());
             Ok((prediction, limit))
         })?;
-        let shape = self.0.output_shapes()[0].clone();
-        Ok(Session::new(Run::prediction(prediction, shape, batch_size, limit)?))
+        let shapes = self.0.output_shapes();
+        Ok(Session::new(Run::prediction(prediction, shapes, batch_size, limit)?))
     }
-    fn predict<'py>(&self, py: Python<'py>, x: &Bound<PyUntypedArray>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let x = vec![borrow(x, "x")?];
-        let mut prediction = detached(py, || Prediction::new(&self.0, x))?;
-        let mut out = vec![0.0; prediction.rows() * prediction.width()];
-        while prediction.done() < prediction.rows() {
-            detached(py, || prediction.run(&mut out, usize::MAX, Duration::from_millis(50)))?;
-            py.check_signals()?;
+    /// The outputs for arrays. `training`: as a training step computes them, with noise, and with the statistics of the
+    /// batch, which then move the moving ones.
+    #[pyo3(signature = (x, training=false))]
+    fn predict<'py>(&self, py: Python<'py>, x: Arrays, training: bool) -> PyResult<Vec<Bound<'py, PyArrayDyn<f32>>>> {
+        let x = borrow_all(&x, "x")?;
+        let rows = x.first().map_or(0, Array::rows);
+        let out = if training {
+            detached(py, || self.0.call_in_training(x))?
+        } else {
+            let mut prediction = detached(py, || Prediction::new(&self.0, x, None))?;
+            let mut out = prediction.results()?;
+            while prediction.done() < prediction.rows() {
+                detached(py, || prediction.run(&mut out, usize::MAX, Duration::from_millis(50)))?;
+                py.check_signals()?;
+            }
+            out
+        };
+        let shapes = self.0.output_shapes().into_iter();
+        out.into_iter().zip(shapes).map(|(out, shape)| array_of(py, out, &[&[rows], &shape[..]].concat())).collect()
+    }
+    /// Loss and metrics of one batch, the gradients of the trained variables (None for the others) in the order of
+    /// `variables`, and those of the inputs.
+    fn gradients<'py>(
+        &self,
+        py: Python<'py>,
+        x: Arrays,
+        y: OptionalArrays,
+        sample_weight: Option<OptionalArrays>,
+    ) -> PyResult<GradientArrays<'py>> {
+        let data = samples(&x, &y, sample_weight.as_deref())?;
+        let Gradients { logs, variables, inputs } = detached(py, || self.0.gradients(data))?;
+        let array = |(values, shape): (Vec<f32>, Vec<usize>)| array_of(py, values, &shape);
+        let variables = variables.into_iter().map(|v| v.map(array).transpose()).collect::<PyResult<_>>()?;
+        let inputs = inputs.into_iter().map(array).collect::<PyResult<_>>()?;
+        let dict = PyDict::new(py);
+        for (name, value) in logs {
+            dict.set_item(name, value)?;
         }
-        let mut shape = self.0.output_shapes()[0].clone();
-        shape.insert(0, prediction.rows());
-        array_of(py, out, &shape)
+        Ok((dict, variables, inputs))
+    }
+    /// Every variable once, in the order of the layers.
+    #[getter]
+    fn variables(&self) -> Vec<Variable> {
+        self.0.variables().iter().cloned().map(Variable).collect()
     }
     fn slot_count(&self) -> PyResult<usize> {
         Ok(self.0.slot_count()?)

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::infer::{Evaluation, Prediction};
 use crate::model::lock;
 use crate::train::Fit;
-use numpy::PyArrayDyn;
+use numpy::{PyArray, PyArray1, PyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Mutex;
@@ -16,18 +16,14 @@ use std::time::Duration;
 pub enum Run {
     Fit(Fit),
     Evaluation(Evaluation),
-    Prediction { run: Prediction, out: Vec<f32>, shape: Vec<usize>, batch: usize, limit: usize },
+    Prediction { run: Prediction, out: Vec<Vec<f32>>, shapes: Vec<Vec<usize>>, batch: usize, limit: usize },
 }
 
 impl Run {
-    /// A prediction of the first `limit` samples, whose outputs have this shape.
-    pub fn prediction(run: Prediction, shape: Vec<usize>, batch: usize, limit: usize) -> Result<Self> {
-        let count = run.rows() * run.width();
-        let mut out = Vec::new();
-        out.try_reserve_exact(count)
-            .map_err(|_| Error::OutOfMemory { place: "predictions".into(), bytes: count * 4 })?;
-        out.resize(count, 0.0);
-        Ok(Run::Prediction { run, out, shape, batch, limit })
+    /// A prediction of the first `limit` samples, whose outputs have these shapes.
+    pub fn prediction(run: Prediction, shapes: Vec<Vec<usize>>, batch: usize, limit: usize) -> Result<Self> {
+        let out = run.results()?;
+        Ok(Run::Prediction { run, out, shapes, batch, limit })
     }
 
     fn steps(&self) -> usize {
@@ -66,6 +62,22 @@ impl Run {
         }
     }
 
+    fn preview(&mut self) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
+        match self {
+            Run::Fit(fit) => fit.preview(),
+            Run::Evaluation(evaluation) => evaluation.preview(),
+            Run::Prediction { .. } => Err(Error::State("session: expected one with targets".into())),
+        }
+    }
+
+    fn output_shapes(&self) -> Vec<Vec<usize>> {
+        match self {
+            Run::Fit(fit) => fit.model().output_shapes(),
+            Run::Evaluation(evaluation) => evaluation.model().output_shapes(),
+            Run::Prediction { shapes, .. } => shapes.clone(),
+        }
+    }
+
     fn logs(&self) -> Vec<(String, f64)> {
         match self {
             Run::Fit(fit) => fit.logs(),
@@ -74,6 +86,8 @@ impl Run {
         }
     }
 }
+
+type Preview<'py> = (Bound<'py, PyArray1<u32>>, Vec<Bound<'py, PyArrayDyn<f32>>>);
 
 /// One pass over borrowed arrays.
 #[pyclass(module = "ironhorn._core", frozen)]
@@ -104,17 +118,30 @@ impl Session {
     fn finished(&self, py: Python) -> bool {
         self.ask(py, |run| run.step() >= run.steps())
     }
+    /// What has been predicted so far, an array an output.
     #[getter]
-    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let taken = self.ask(py, |run| match run {
-            Run::Prediction { run, out, shape, limit, .. } => {
-                let values = out[..run.done().min(*limit) * run.width()].to_vec();
-                Ok((values, [vec![run.done().min(*limit)], shape.clone()].concat()))
+    fn outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArrayDyn<f32>>>> {
+        let taken: Result<Vec<(Vec<f32>, Vec<usize>)>> = self.ask(py, |run| match run {
+            Run::Prediction { run, out, shapes, limit, .. } => {
+                let rows = run.done().min(*limit);
+                let parts = out.iter().zip(shapes.iter()).zip(run.widths());
+                Ok(parts.map(|((out, shape), w)| (out[..rows * w].to_vec(), [&[rows], &shape[..]].concat())).collect())
             }
-            _ => Err(Error::State("session: expected a prediction, which alone has an output".into())),
+            _ => Err(Error::State("session: expected a prediction, which alone has outputs".into())),
         });
-        let (values, shape) = taken?;
-        array_of(py, values, &shape)
+        taken?.into_iter().map(|(values, shape)| array_of(py, values, &shape)).collect()
+    }
+    /// The samples of the next step, and the outputs it will have.
+    fn preview<'py>(&self, py: Python<'py>) -> PyResult<Preview<'py>> {
+        let (rows, out, shapes) = detached(py, || {
+            let mut run = lock(&self.0);
+            let (rows, out) = run.preview()?;
+            Ok((rows, out, run.output_shapes()))
+        })?;
+        let count = rows.len();
+        let outputs = out.into_iter().zip(shapes);
+        let outputs = outputs.map(|(out, shape)| array_of(py, out, &[&[count], &shape[..]].concat()));
+        Ok((PyArray::from_vec(py, rows), outputs.collect::<PyResult<_>>()?))
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
         detached(py, || lock(&self.0).begin_epoch())

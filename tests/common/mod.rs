@@ -7,7 +7,7 @@ use ironhorn::activations::{Activation, Formula, Visitor};
 use ironhorn::backend::cpu::{CpuBackend, simd::Level};
 use ironhorn::layers::Layer;
 use ironhorn::losses::{LossConfig, Reduction, Target};
-use ironhorn::model::{Graph, Model};
+use ironhorn::model::{Graph, Model, Samples};
 use ironhorn::optimizers::{OptimizerConfig, OptimizerState};
 use ironhorn::rng::Stream;
 use ironhorn::{Array, config};
@@ -165,4 +165,9 @@ pub fn loss(setup: &Setup, weights: &[Vec<f64>], x: &[Vec<f64>], y: &Targets, sa
         }
     }
     if reduction == Reduction::Sum { sum } else { sum / whole }
+}
+
+/// One input, one output, weights where there are any.
+pub fn samples(x: Array, y: Array, weights: Option<Array>) -> Samples {
+    Samples { weights: vec![weights], ..Samples::of(x, y) }
 }

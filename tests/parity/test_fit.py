@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ironhorn
+from ironhorn.models import Sequential
 from ironhorn.models.data import pack, split
 
 RNG = np.random.default_rng(11)
@@ -101,11 +102,11 @@ def test_the_split_is_at_the_same_row(keras, n, share):
         (train,), (held_out,) = array_slicing.train_validation_split((rows,), share)
     except ValueError:
         with pytest.raises(ValueError, match="not sufficient to split"):
-            split(pack(rows), share)
+            split(pack(Sequential(), rows), share)
         return
-    got = split(pack(rows), share)
-    np.testing.assert_array_equal(got[0].x, train)
-    np.testing.assert_array_equal(got[1].x, held_out)
+    got = split(pack(Sequential(), rows), share)
+    np.testing.assert_array_equal(got[0].x[0], train)
+    np.testing.assert_array_equal(got[1].x[0], held_out)
 
 
 def test_train_and_test_on_batch(twins):

@@ -112,7 +112,7 @@ def test_a_model_that_is_not_compiled():
     ("arguments", "error", "text"),
     [
         ({"optimizer": "addam"}, ValueError, "Unknown optimizer: 'addam'. Did you mean 'adam'"),
-        ({"optimizer": "rmsprop"}, ValueError, "Unknown optimizer: 'rmsprop'.*adam.*sgd"),
+        ({"optimizer": "muon"}, ValueError, "Unknown optimizer: 'muon'.*adam.*sgd"),
         ({"optimizer": 3}, ValueError, "optimizer"),
         ({"optimizer": None}, ValueError, "optimizer"),
         ({"loss": "mss"}, ValueError, "Unknown loss: 'mss'. Did you mean 'mse'"),
@@ -202,7 +202,7 @@ def test_layers_refuse(make, error, text):
         (lambda: optimizers.SGD(-0.1), ValueError, "`learning_rate`"),
         (lambda: optimizers.SGD(float("nan")), ValueError, "`learning_rate`"),
         (lambda: optimizers.SGD(float("inf")), ValueError, "`learning_rate`"),
-        (lambda: optimizers.SGD("fast"), TypeError, "`learning_rate`"),
+        (lambda: optimizers.SGD("fast"), ValueError, "`learning_rate`"),
         (lambda: optimizers.SGD(momentum=2.0), ValueError, "`momentum` must be a float between"),
         (lambda: optimizers.SGD(clipnorm=1.0, clipvalue=1.0), ValueError, "Only one of `clipnorm`, `clipvalue`"),
         (lambda: optimizers.get("Adan"), ValueError, "Did you mean"),

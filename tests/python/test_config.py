@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ironhorn
-from ironhorn import activations, initializers, layers, losses, metrics, optimizers
+from ironhorn import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from ironhorn.layers import ELU, Activation, Dense, Dropout, Flatten, Input, LeakyReLU, ReLU, Softmax
 from ironhorn.models import Sequential, model_from_json
 
@@ -208,6 +208,8 @@ def test_threads_and_level():
         ("metrics", {cls.__name__ for cls in metrics.registry.ENGINE_CLASSES}),
         ("optimizers", {cls.__name__ for cls in optimizers._CLASSES}),
         ("initializers", {cls.__name__ for cls in initializers._CLASSES}),
+        ("regularizers", {cls.__name__ for cls in regularizers._CLASSES}),
+        ("constraints", {cls.__name__ for cls in constraints._CLASSES}),
         ("layers", set(layers.ALL_OBJECTS)),
     ],
 )

@@ -77,12 +77,13 @@ def test_pandas_frames_and_series():
 
 
 def test_ndarrays_reach_the_engine_uncopied():
-    from ironhorn.models.data import as_array, pack, split
+    from ironhorn.models.arrays import as_array
+    from ironhorn.models.data import pack, split
 
     for array in (X, X[::2], X.astype(np.float16), X[:, ::-1]):
         assert as_array(array, "x") is array
-    train, held_out = split(pack(X, Y), 0.4)
-    assert np.shares_memory(train.x, X) and np.shares_memory(held_out.x, X)
+    train, held_out = split(pack(Sequential(), X, Y), 0.4)
+    assert np.shares_memory(train.x[0], X) and np.shares_memory(held_out.x[0], X)
 
 
 def test_vectors_suit_inputs_of_width_one():

@@ -1,48 +1,33 @@
-"""The base of all layers: name, configuration, and the engine's layer with its variables."""
+"""The base of all layers: name, configuration, shapes, calls, and the engine's layer with its variables."""
 
 import json
-import math
 import threading
 import warnings
-from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core, serialization
+from .. import _core, regularizers, serialization
 from ..naming import auto_name
+from .shapes import check_shape, standardize_shape
+from .structure import flatten, is_nested
+from .tensor import KerasTensor, Node, Shape
+from .weights import Weights
 
-Shape = tuple[int | None, ...]
+__all__ = ["Layer", "Shape", "build_lock", "standardize_shape"]
+
 build_lock = threading.RLock()
 
 
-def standardize_shape(shape: Any, argument: str = "input_shape", owner: str = "") -> Shape:
-    """A tuple of positive sizes and ``None``.
-
-    Raises:
-        TypeError: if ``shape`` is no sequence, or holds something other than integers and ``None``.
-        ValueError: if a size is negative or zero.
-    """
-    prefix = f"{owner}: " if owner else ""
-    if isinstance(shape, (str, bytes)) or not hasattr(shape, "__iter__"):
-        raise TypeError(f"{prefix}`{argument}` must be a tuple of integers. Received: {argument}={shape!r}")
-    sizes = tuple(shape)
-    for size in sizes:
-        if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__")):
-            raise TypeError(f"{prefix}`{argument}` must hold integers or None. Received: {argument}={shape!r}")
-        if size is not None and size < 1:
-            raise ValueError(f"{prefix}`{argument}` must hold positive sizes. Received: {argument}={shape!r}")
-    return tuple(None if size is None else int(size) for size in sizes)
-
-
-class Layer:
+class Layer(Weights):
     """Base class of the layers; not a layer by itself.
 
     Args:
         name: a name, unique within a model; by default the class's, numbered.
         trainable: whether training changes the weights.
         dtype: ``None`` or ``"float32"``.
+        activity_regularizer: what the outputs add to the loss, divided by the size of the batch.
         input_shape: without the batch; accepted from the first layer of a Sequential, with a warning.
         input_dim: the same for one dimension.
 
@@ -53,11 +38,21 @@ class Layer:
     _keras_module = "keras.layers"
     _parameters: ClassVar[tuple[str, ...]] = ()
     _records_build: ClassVar[bool] = False
+    _keeps_dtype: ClassVar[bool] = False
+    _takes_mask: ClassVar[bool] = False  # whether Keras's layer has the argument, and so writes it in configurations
+    _ndim: int | None = None
+    _min_ndim: int | None = None
 
-    def __init__(self, *, trainable: bool = True, dtype: Any = None, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         cls = type(self).__name__
-        if kwargs.pop("activity_regularizer", None) is not None:
-            raise NotImplementedError(f"{cls}: `activity_regularizer` is not there yet; pass None.")
         kwargs.pop("autocast", None)
         input_dim = kwargs.pop("input_dim", None)
         input_shape = kwargs.pop("input_shape", None)
@@ -70,6 +65,7 @@ class Layer:
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"Argument `name` must be a non-empty string without `/`. Received: name={name!r}")
         self.dtype = serialization.standardize_dtype(dtype, cls)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self._input_shape_arg: Shape | None = None
         if input_dim is not None or input_shape is not None:
             shape = (input_dim,) if input_dim is not None else input_shape
@@ -83,9 +79,10 @@ class Layer:
         self.name: str = name if name is not None else auto_name(cls)
         self._trainable = trainable
         self._native: Any = None
-        self._built_shape: Shape | None = None
-        self._alone: tuple[Shape, Any] | None = None
+        self._built_shape: Any = None
+        self._alone: tuple[Any, Any] | None = None
         self._variables: list[Any] | None = None
+        self._inbound_nodes: list[Node] = []
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
@@ -112,28 +109,55 @@ class Layer:
         """Creates the variables.
 
         Args:
-            input_shape: with the batch, e.g. ``(None, 784)``.
+            input_shape: with the batch, e.g. ``(None, 784)``; a list of shapes for layers that merge.
 
         Raises:
             ValueError: if the layer does not take the shape, or is built for another.
         """
-        shape = standardize_shape(input_shape, owner=self.name)
-        with build_lock:
-            if not self.built:
-                self._build(shape, _core.next_seed(), "0")
-            else:
-                self._build(shape, 0, "0")
+        self._ensure_built(self._shapes(input_shape))
 
-    def _build(self, shape: Shape, seed: int, path: str) -> Shape:
-        output = self.compute_output_shape(shape)
-        self._native.build(shape, seed, path)
-        self._built_shape = shape
+    def _ensure_built(self, shapes: list[Shape]) -> None:
+        with build_lock:
+            self._build(shapes, 0 if self.built else _core.next_seed(), "0")
+
+    def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
+        """Creates the variables where there are none; gives the shape of the output."""
+        output = self._output_shape(shapes)
+        self._native.build([(None, *shape[1:]) for shape in shapes], seed, path)
+        self._built_shape = self._one_or_many(shapes)
         return output
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output, for an input shape; both with the batch."""
-        shape = standardize_shape(input_shape, owner=self.name)
-        return tuple(self._native.compute_output_shape(shape))
+        return self._output_shape(self._shapes(input_shape))
+
+    def _shapes(self, input_shape: Any) -> list[Shape]:
+        """The input shapes, one each; layers that merge take lists."""
+        return [standardize_shape(input_shape, owner=self.name)]
+
+    def _one_or_many(self, values: list[Any]) -> Any:
+        return values[0]
+
+    def _check_shapes(self, shapes: list[Shape]) -> None:
+        """Raises where the layer does not take the shapes."""
+        check_shape(shapes[0], self.name, self._ndim, self._min_ndim, self._fixed_axes())
+
+    def _fixed_axes(self) -> dict[int, int]:
+        """The sizes that the weights of a built layer fix, by axis."""
+        return {}
+
+    def _output_shape(self, shapes: list[Shape]) -> Any:
+        self._check_shapes(shapes)
+        batch = next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
+        result = tuple(self._native.compute_output_shape([(None, *shape[1:]) for shape in shapes]))
+        return (batch, *result[1:])
+
+    def _output_shapes(self, shapes: list[Shape]) -> list[Shape]:
+        """The shape of each output, for models of several."""
+        return [self._output_shape(shapes)]
+
+    def _output_dtype(self, inputs: list[KerasTensor]) -> str:
+        return inputs[0].dtype if self._keeps_dtype else "float32"
 
     def _flat_layers(self) -> list["Layer"]:
         """The layers that the engine runs, in order; a model gives those inside of it."""
@@ -143,26 +167,93 @@ class Layer:
         """The same, each layer once."""
         return list({id(layer): layer for layer in self._flat_layers()}.values())
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> NDArray[np.float32]:
-        """Applies the layer to an array ``(batch, ...)``, as in inference; builds it where needed.
+    def _inline(self, program: Any, values: list[int]) -> list[int]:
+        """Writes the layer into a program: the numbers of its inputs in, those of its outputs back."""
+        return [program.add(self, values)]
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Applies the layer, which it builds where needed.
+
+        Args:
+            inputs: an array ``(batch, ...)``, or a symbol; a list of them for layers that merge.
+            training: whether noise is drawn, and batches normalize themselves.
+            mask: only ``None``.
+
+        Returns:
+            A float32 array for arrays, a symbol for symbols.
 
         Raises:
-            ValueError: if the layer does not take the shape.
-            NotImplementedError: for ``training=True`` and for symbolic inputs.
+            ValueError: if the layer does not take the shapes, or arrays and symbols are mixed.
+            TypeError: if an array does not hold numbers.
         """
-        from ..models.data import as_array, refuse_symbolic, refuse_training
+        if mask is not None:
+            raise NotImplementedError(f"Layer '{self.name}': masks are not there yet. Received: mask={mask!r}")
+        if isinstance(inputs, KerasTensor):
+            return self._call_symbols(inputs)
+        leaves = flatten(inputs) if is_nested(inputs) else ()
+        if any(isinstance(leaf, KerasTensor) for leaf in leaves):
+            if not all(isinstance(leaf, KerasTensor) for leaf in leaves):
+                raise ValueError(f"Layer '{self.name}' takes symbols or arrays, no mixture. Received: inputs={inputs}")
+            return self._call_symbols(inputs)
+        return self._call_arrays(inputs, training)
 
-        refuse_symbolic(inputs, self.name)
-        refuse_training(self, training)
-        x = as_array(inputs, "inputs")
-        shape: Shape = (None, *x.shape[1:])
+    def _tensors(self, inputs: Any) -> list[KerasTensor]:
+        """The symbols of a call, in the layer's order."""
+        tensors = flatten(inputs)
+        if len(tensors) != 1:
+            raise ValueError(
+                f'Layer "{self.name}" expects 1 input(s), but it received {len(tensors)} input tensors. '
+                f"Inputs received: {inputs}"
+            )
+        return tensors
+
+    def _call_symbols(self, inputs: Any) -> Any:
+        tensors = self._tensors(inputs)
+        self._ensure_built([tensor.shape for tensor in tensors])
+        return self._record(inputs, tensors)
+
+    def _record(self, inputs: Any, tensors: list[KerasTensor]) -> Any:
+        """Notes a call of the built layer; gives its results."""
+        shape = self._output_shape([tensor.shape for tensor in tensors])
+        outputs: Any = KerasTensor(shape, self._output_dtype(tensors))
+        Node(self, inputs, outputs, tensors)
+        return outputs
+
+    def _arrays(self, inputs: Any) -> list[NDArray[Any]]:
+        """The arrays of a call, in the layer's order."""
+        from ..models.arrays import as_array
+
+        return [as_array(inputs, "inputs")]
+
+    def _call_arrays(self, inputs: Any, training: bool | None) -> NDArray[np.float32]:
+        arrays = self._arrays(inputs)
+        shapes: list[Shape] = [(None, *array.shape[1:]) for array in arrays]
         with build_lock:
-            self.build(shape)
-            if self._alone is None or self._alone[0] != shape:
-                self._alone = (shape, _core.Model([(self._native, [0])], [x.shape[1:]], [1], 0))
+            self._ensure_built(shapes)
+            if self._alone is None or self._alone[0] != shapes or training:
+                nodes = [(self._native, list(range(len(arrays))))]
+                model = _core.Model(
+                    nodes, [a.shape[1:] for a in arrays], [len(arrays)], _core.next_seed() if training else 0
+                )
+                self._alone = (shapes, model)
             native = self._alone[1]
-        result: NDArray[np.float32] = native.predict(x)
+        result: NDArray[np.float32] = native.predict(arrays, training=bool(training))[0]
         return result
+
+    def _first_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(f"The layer {self.name} has never been called and thus has no defined {what}.")
+        return self._inbound_nodes[0]
+
+    @property
+    def input(self) -> Any:
+        """The symbol, or the structure of symbols, of the layer's first call."""
+        return self._first_node("input").arguments
+
+    @property
+    def output(self) -> Any:
+        """The result of the layer's first call on symbols."""
+        return self._first_node("output").outputs
 
     @property
     def variables(self) -> list[Any]:
@@ -171,70 +262,11 @@ class Layer:
             self._variables = list(self._native.variables)
         return list(self._variables or ())
 
-    weights = variables
-
-    @property
-    def trainable_variables(self) -> list[Any]:
-        """The variables that training changes."""
-        return [variable for layer in self._once() if layer.trainable for variable in layer.variables]
-
-    trainable_weights = trainable_variables
-
-    @property
-    def non_trainable_variables(self) -> list[Any]:
-        """The variables that training leaves alone."""
-        return [variable for layer in self._once() if not layer.trainable for variable in layer.variables]
-
-    non_trainable_weights = non_trainable_variables
-
-    def get_weights(self) -> list[NDArray[np.float32]]:
-        """Copies of the weights, in the order of ``weights``."""
-        return [variable.numpy() for variable in self.variables]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets all weights, or, when anything is wrong with one of them, none.
-
-        Args:
-            weights: arrays of numbers, of the shapes of ``weights``.
-
-        Raises:
-            ValueError: if their number or a shape is wrong.
-            TypeError: if one of them holds something other than numbers.
-        """
-        variables = self.variables
-        if len(weights) != len(variables):
-            raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
-                f"{len(weights)}, but the layer was expecting {len(variables)} weights."
-            )
-        arrays = [np.asarray(value) for value in weights]
-        for variable, array in zip(variables, arrays, strict=True):
-            if array.dtype.kind not in "biuf":
-                raise TypeError(f"Layer {self.name} weight {variable.path}: expected numbers. Received: {array.dtype}")
-            if tuple(variable.shape) != array.shape:
-                raise ValueError(
-                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with provided weight "
-                    f"shape {array.shape}."
-                )
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(np.ascontiguousarray(array, dtype=np.float32))
-
-    def count_params(self) -> int:
-        """How many numbers the weights hold.
-
-        Raises:
-            ValueError: if the layer is not built.
-        """
-        if not self.built:
-            raise ValueError(
-                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. You can build it "
-                "manually via: `layer.build(input_shape)`."
-            )
-        return sum(math.prod(variable.shape) for variable in self.variables)
-
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values in Keras's form."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialization.DTYPE_CONFIG}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config | {name: serialization.serialize(getattr(self, name)) for name in self._parameters}
 
     def get_build_config(self) -> dict[str, Any] | None:

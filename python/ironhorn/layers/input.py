@@ -4,6 +4,7 @@ from typing import Any
 
 from ..naming import auto_name
 from .base import Layer, Shape, standardize_shape
+from .tensor import KerasTensor, Node
 
 
 class InputLayer(Layer):
@@ -49,6 +50,8 @@ class InputLayer(Layer):
         super().__init__(name=name or auto_name("input_layer"), **kwargs)
         self.dtype = declared or "float32"
         self.batch_shape: Shape = standardize_shape(full, "batch_shape", "InputLayer")
+        self._built_shape = self.batch_shape
+        Node(self, [], KerasTensor(self.batch_shape, self.dtype, name=self.name), [])
 
     @property
     def built(self) -> bool:
@@ -60,8 +63,6 @@ class InputLayer(Layer):
         """None at all."""
         return []
 
-    weights = variables
-
     def build(self, input_shape: Any) -> None:
         """Does nothing."""
 
@@ -72,10 +73,9 @@ class InputLayer(Layer):
     def _flat_layers(self) -> list[Layer]:
         return []
 
-    @property
-    def output(self) -> "KerasTensor":
-        """The symbol that stands for the input."""
-        return KerasTensor(self)
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Gives the input back."""
+        return inputs
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -89,19 +89,6 @@ class InputLayer(Layer):
         }
 
 
-class KerasTensor:
-    """What ``Input`` returns: stands for an array that is not there yet."""
-
-    def __init__(self, layer: InputLayer) -> None:
-        self.layer = layer
-        self.shape = layer.batch_shape
-        self.dtype = layer.dtype
-        self.name = layer.name
-
-    def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
-
-
 def Input(
     shape: Any = None,
     batch_size: int | None = None,
@@ -110,9 +97,18 @@ def Input(
     ragged: bool | None = None,
     batch_shape: Any = None,
     name: str | None = None,
+    tensor: KerasTensor | None = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """The input of a model, as the first entry of a Sequential: ``Input((28, 28))``. See ``InputLayer``."""
+    """The input of a model: a symbol to call layers on, or the first entry of a Sequential. See ``InputLayer``.
+
+    Args:
+        tensor: a symbol whose shape and dtype the input takes.
+    """
+    if tensor is not None:
+        if shape is not None or batch_shape is not None or batch_size is not None:
+            raise ValueError("Input: give `tensor` or a shape, not both.")
+        batch_shape, dtype = tensor.shape, dtype or tensor.dtype
     layer = InputLayer(
         shape=shape,
         batch_size=batch_size,
@@ -123,4 +119,5 @@ def Input(
         optional=optional,
         name=name,
     )
-    return layer.output
+    symbol: KerasTensor = layer.output
+    return symbol

@@ -2,10 +2,12 @@
 
 import json
 
+from .cloning import clone_model
+from .functional import Functional
 from .model import Model
 from .sequential import Sequential
 
-__all__ = ["Model", "Sequential", "model_from_json"]
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_json"]
 
 
 def model_from_json(json_string: str) -> Model:

@@ -1,14 +1,14 @@
 """What a model trains with: the arguments of ``compile``, checked, named and handed to the engine."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from numpy.typing import NDArray
 
 from .. import losses, optimizers, serialization
-from ..metrics.compiled import Compiled, resolve
 from . import data
+from .outputs import Measure, Output, Outputs, compile_text, log_order, resolve_outputs
 
 
 class Compilation:
@@ -16,6 +16,11 @@ class Compilation:
 
     name: str
     input_shape: Any
+    output_names: Any
+    _compile_names = (
+        "optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution",
+        "jit_compile",
+    )  # fmt: skip
 
     def _init_trainer(self) -> None:
         self.compiled = False
@@ -25,7 +30,8 @@ class Compilation:
         self.stop_evaluating = False
         self.stop_predicting = False
         self._initial_epoch: int | None = None
-        self._compiled_metrics: list[Compiled] = []
+        self._compiled_metrics: list[Measure] = []
+        self._compiled_outputs: list[Output] = []
         self._compile_text = ""
         self._compile_arguments: dict[str, Any] = {}
         self._compiled_engine: Any = None
@@ -33,11 +39,22 @@ class Compilation:
     def _engine_model(self) -> Any:
         raise NotImplementedError
 
-    def _ensure_built(self, x: NDArray[Any]) -> None:
+    def _ensure_built_for(self, arrays: Sequence[NDArray[Any]]) -> None:
+        raise NotImplementedError
+
+    def _structure(self) -> tuple[Any, Any]:
         raise NotImplementedError
 
     def _undone_on_error(self) -> AbstractContextManager[None]:
         raise NotImplementedError
+
+    def _outputs(self) -> Outputs:
+        """The outputs by name; of a model that is not built yet one without a name."""
+        try:
+            structure = self._structure()[1]
+        except AttributeError:
+            return Outputs(None, None)
+        return Outputs(structure, self.output_names)
 
     def compile(
         self,
@@ -55,46 +72,33 @@ class Compilation:
 
         Args:
             optimizer: a name or an object of ``ironhorn.optimizers``.
-            loss: a name, a function or an object of ``ironhorn.losses``.
-            loss_weights: not there yet, ``None``.
+            loss: a name, a function or an object of ``ironhorn.losses``; for several outputs one for all, a list in
+                their order or a dict by their names, with ``None`` for outputs without.
+            loss_weights: what each loss counts in the sum; a number, a list or a dict.
             metrics: a list of names, functions or objects of ``ironhorn.metrics``; ``"accuracy"`` suits itself to the
-                shapes of output and target.
-            weighted_metrics: not there yet, ``None``.
+                shapes of output and target. For several outputs a list of lists, or a dict by name.
+            weighted_metrics: the same; these take the weights of samples into account.
             run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted; without a meaning here.
 
         Raises:
-            ValueError: for unknown names.
-            TypeError: for losses and metrics written in Python.
+            ValueError: for unknown names, and lists and dicts that do not suit the outputs.
+            TypeError: for things that are no losses or metrics.
         """
-        for argument, value in (("loss_weights", loss_weights), ("weighted_metrics", weighted_metrics)):
-            if value is not None and value != []:
-                raise NotImplementedError(f"compile: `{argument}` is not there yet; pass None. Received: {value!r}")
-        if metrics is not None and not isinstance(metrics, (list, tuple, dict)):
-            raise ValueError(
-                "Expected `metrics` argument to be a list, tuple, or dict. "
-                f"Received instead: metrics={metrics} of type {type(metrics)}"
-            )
         data.integer(steps_per_execution, "steps_per_execution", 1)
         new_optimizer = optimizers.get(optimizer)
-        only = _only(loss, "loss")
-        if isinstance(only, str) and only.lower() in ("crossentropy", "ce"):
-            new_loss: Any = "crossentropy"  # the engine takes the one that suits the shapes
-        else:
-            new_loss = None if only is None else losses.resolve(only)
-        new_metrics = resolve(list(_flatten(metrics)))
-        form = {
-            "loss": losses.serialize(new_loss),
-            "metrics": [{"name": metric.name, "metric": metric.form} for metric in new_metrics],
-        }
-        text = serialization.to_text(form)
+        if new_optimizer is None:
+            raise ValueError("compile: `optimizer` is a name or an object of ironhorn.optimizers. Received: None")
+        found = resolve_outputs(self._outputs(), loss, loss_weights, metrics, weighted_metrics)
+        text = compile_text(found)
         engine = getattr(self, "_engine", None)
-        if engine is not None and new_loss is not None:
+        if engine is not None and text:
             engine.compile(new_optimizer._native, text)
-        self._compiled_engine = engine if new_loss is not None else None
+        self._compiled_engine = engine if text else None
         self.optimizer = new_optimizer
         self.loss = loss
-        self._compiled_metrics = new_metrics
-        self._compile_text = text if new_loss is not None else ""
+        self._compiled_outputs = found
+        self._compiled_metrics = [metric for output in found for metric in (*output.metrics, *output.weighted)]
+        self._compile_text = text
         self._compile_arguments = {
             "optimizer": new_optimizer,
             "loss": loss,
@@ -115,16 +119,14 @@ class Compilation:
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with ``get_compile_config``'s result."""
-        known = ("optimizer", "loss", "metrics", "run_eagerly", "steps_per_execution", "jit_compile")
-        arguments = {name: config[name] for name in known if name in config}
-        if isinstance(arguments.get("loss"), dict):
-            arguments["loss"] = losses.get(arguments["loss"])
+        arguments = {name: config[name] for name in self._compile_names if name in config}
+        arguments["loss"] = _revived(arguments.get("loss"))
         self.compile(**arguments)
 
     @property
     def metrics_names(self) -> list[str]:
-        """``loss`` and the metrics, in the order of ``evaluate``'s list."""
-        return ["loss", *(metric.name for metric in self._compiled_metrics)]
+        """``loss``, the losses of several outputs and the metrics, in the order of ``evaluate``'s list."""
+        return log_order(self._compiled_outputs)
 
     def _assert_compiled(self, method: str) -> None:
         if not self.compiled:
@@ -132,9 +134,9 @@ class Compilation:
         if not self._compile_text:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
 
-    def _ready(self, x: NDArray[Any]) -> Any:
-        """The engine's model, built and compiled."""
-        self._ensure_built(x)
+    def _ready(self, x: Sequence[NDArray[Any]]) -> Any:
+        """The engine's model, built for the arrays and compiled."""
+        self._ensure_built_for(x)
         engine = self._engine_model()
         if self._compiled_engine is not engine:
             assert self.optimizer is not None
@@ -148,23 +150,10 @@ class Compilation:
         return values[0] if len(values) == 1 else values
 
 
-def _only(value: Any, argument: str) -> Any:
-    """A loss may stand in a list or dict of one; more of them belong to models of several outputs."""
-    is_form = isinstance(value, dict) and "class_name" in value
-    inner = list(value.values()) if isinstance(value, dict) and not is_form else value
-    if not isinstance(inner, (list, tuple)):
-        return value
-    if len(inner) != 1:
-        raise ValueError(f"`{argument}` must be one for a model of one output. Received: {argument}={value!r}")
-    return inner[0]
-
-
-def _flatten(value: Any) -> Iterator[Any]:
-    """The entries of nested lists and dicts; a dict with ``class_name`` is an entry."""
-    if isinstance(value, dict) and "class_name" not in value:
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _flatten(entry)
-    elif value is not None:
-        yield value
+def _revived(loss: Any) -> Any:
+    """Losses of a configuration, alone or in lists and dicts, as objects."""
+    if isinstance(loss, dict) and "class_name" in loss:
+        return losses.get(loss)
+    if isinstance(loss, dict):
+        return {key: _revived(value) for key, value in loss.items()}
+    return [_revived(value) for value in loss] if isinstance(loss, (list, tuple)) else loss

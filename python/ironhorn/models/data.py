@@ -1,111 +1,91 @@
-"""Arrays on their way to the engine: what is taken, what is refused, how it is split and weighted.
-
-An ndarray of a numeric dtype goes to the engine as it is, whatever its strides; everything else becomes one.
-"""
+"""Arrays on their way to the engine: checked together, split and weighted; and the numbers that ``fit`` takes."""
 
 import dataclasses
 import math
 import operator
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .arrays import Array
+from .spread import spread_inputs, spread_targets, spread_weights
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Arrays of equal length."""
+    """Arrays of equal length: one an input, one an output, one of weights an output; ``None`` where there is none."""
 
-    x: Array
-    y: Array | None = None
-    sample_weight: Array | None = None
+    x: list[Array]
+    y: list[Array | None]
+    sample_weight: list[Array | None]
 
     def __len__(self) -> int:
-        return int(self.x.shape[0])
+        return int(self.x[0].shape[0])
+
+    def rows(self, part: slice) -> "Data":
+        """Views of some rows."""
+        y, weights = ([None if a is None else a[part] for a in arrays] for arrays in (self.y, self.sample_weight))
+        return Data([array[part] for array in self.x], y, weights)
+
+    def unweighted(self) -> "Data":
+        """The same without weights."""
+        return Data(self.x, self.y, [None] * len(self.y))
 
 
-def as_array(value: Any, argument: str) -> Array:
-    """The value as an ndarray of booleans, integers or floats with a batch axis; ndarrays are not copied.
-
-    Raises:
-        TypeError: if it is no array-like of numbers.
-        ValueError: if it is a scalar, or a list of rows of unequal lengths.
-    """
-    if isinstance(value, (list, tuple)) and len(value) == 1 and hasattr(value[0], "__array__") and np.ndim(value[0]):
-        value = value[0]
-    if isinstance(value, np.ndarray):
-        array: Array = value
-    elif isinstance(value, (Mapping, str, bytes)) or not (
-        hasattr(value, "__array__") or isinstance(value, (list, tuple, range, int, float))
-    ):
-        hint = " Call its `toarray()` first." if hasattr(value, "toarray") else ""
-        raise TypeError(
-            f"`{argument}` must be a NumPy array, a list, a pandas frame or series, or have `__array__`.{hint} "
-            f"Received: {type(value).__name__}"
-        )
-    else:
-        array = _convert(value, argument)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"`{argument}` must hold numbers (booleans, integers or floats). Received: dtype {array.dtype}")
-    if array.ndim == 0:
-        raise ValueError(f"`{argument}` must have at least one dimension, the batch. Received: the scalar {value!r}")
-    if array.dtype.char == "g":  # long double: wider than what the engine reads
-        return array.astype(np.float64)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def _convert(value: Any, argument: str) -> Array:
-    columns = getattr(value, "dtypes", None)  # pandas: a frame has dtypes, a series has one dtype by that name
-    if columns is not None and hasattr(value, "to_numpy"):
-        dtypes = list(columns) if hasattr(columns, "__iter__") else [columns]
-        kinds = [getattr(dtype, "kind", "O") for dtype in dtypes]
-        if dtypes and all(kind in "biuf" for kind in kinds):
-            plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)
-            common = np.result_type(*dtypes) if plain else np.dtype(np.float64)
-            array: Array = value.to_numpy(dtype=common) if plain else value.to_numpy(dtype=common, na_value=np.nan)
-            return array
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"`{argument}` does not form an array of numbers: {error}") from error
-
-
-def pack(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, prefix: str = "") -> Data:
+def pack(
+    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, prefix: str = ""
+) -> Data:
     """Checks and converts what ``fit`` and ``evaluate`` take.
+
+    Args:
+        model: gives the names and the structures of inputs and outputs.
+        x, y, sample_weight: arrays, or lists and dicts of them; ``y`` is ``None`` for predictions.
+        class_weight: weights by class, for models of one output.
+        prefix: what stands before the arguments' names in errors.
 
     Raises:
         ValueError: if lengths differ, there are no rows, or both kinds of weights are given.
         TypeError: for values that are no arrays of numbers.
     """
-    if x is None:
-        raise ValueError(f"`{prefix}x` must be given. Received: None")
-    inputs = as_array(x, f"{prefix}x")
-    targets = None if y is None else as_array(y, f"{prefix}y")
-    weights = None if sample_weight is None else as_array(sample_weight, f"{prefix}sample_weight")
-    sizes = {f"{prefix}x": inputs, f"{prefix}y": targets, f"{prefix}sample_weight": weights}
-    lengths = {name: array.shape[0] for name, array in sizes.items() if array is not None}
-    if len(set(lengths.values())) > 1:
-        listed = "\n".join(f"'{name}' sizes: {length}" for name, length in lengths.items())
+    inputs = spread_inputs(model, x, f"{prefix}x")
+    outputs = model._outputs()
+    targets: list[Array | None] = [None] * outputs.count
+    if y is not None:
+        targets = spread_targets(model, outputs, y, f"{prefix}y")
+    weights: list[Array | None] = [None] * outputs.count
+    if sample_weight is not None:
+        weights = spread_weights(outputs, sample_weight, f"{prefix}sample_weight")
+    sizes: dict[str, Sequence[Array | None]] = {
+        f"{prefix}x": inputs,
+        f"{prefix}y": targets,
+        f"{prefix}sample_weight": weights,
+    }
+    lengths = {name: [len(array) for array in arrays if array is not None] for name, arrays in sizes.items()}
+    if len({length for found in lengths.values() for length in found}) > 1:
+        listed = "\n".join(f"'{name}' sizes: {', '.join(map(str, found))}" for name, found in lengths.items() if found)
         raise ValueError(
             "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n" + listed
         )
-    if not len(inputs):
-        raise ValueError(f"`{prefix}x` holds no samples. Received: shape {inputs.shape}")
-    if weights is not None:
-        if class_weight is not None:
-            raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-        if weights.shape not in ((len(inputs),), (len(inputs), 1)):
+    n = len(inputs[0])
+    if not n:
+        raise ValueError(f"`{prefix}x` holds no samples. Received: shape {inputs[0].shape}")
+    if sample_weight is not None and class_weight is not None:
+        raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
+    for index, array in enumerate(weights):
+        if array is None:
+            continue
+        if array.shape not in ((n,), (n, 1)):
             raise ValueError(
-                f"`{prefix}sample_weight` must have one weight a sample, shape ({len(inputs)},). "
-                f"Received: shape {weights.shape}"
+                f"`{prefix}sample_weight` must have one weight a sample, shape ({n},). Received: shape {array.shape}"
             )
-        weights = weights.reshape(-1)
+        weights[index] = array.reshape(-1)
     if class_weight is not None:
-        weights = class_weights(targets, class_weight)
+        if outputs.count > 1:
+            raise ValueError("`class_weight` is only supported for Models with a single output.")
+        weights = [class_weights(targets[0], class_weight)]
     return Data(inputs, targets, weights)
 
 
@@ -144,14 +124,10 @@ def split(data: Data, validation_split: float) -> tuple[Data, Data]:
             "value for the `validation_split` argument."
         )
 
-    def rows(part: slice) -> Data:
-        y, weights = data.y, data.sample_weight
-        return Data(data.x[part], None if y is None else y[part], None if weights is None else weights[part])
-
-    return rows(slice(None, at)), rows(slice(at, None))
+    return data.rows(slice(None, at)), data.rows(slice(at, None))
 
 
-def unpack_validation(validation_data: Any) -> Data:
+def unpack_validation(model: Any, validation_data: Any) -> Data:
     """``(x, y)`` or ``(x, y, sample_weight)`` checked and converted."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         size = f" of length {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
@@ -159,17 +135,15 @@ def unpack_validation(validation_data: Any) -> Data:
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight). "
             f"Received: {type(validation_data).__name__}{size}"
         )
-    weights = validation_data[2] if len(validation_data) == 3 else None
-    return pack(validation_data[0], validation_data[1], weights, prefix="validation_data: ")
+    x, y, weights = (*validation_data, None)[:3]
+    return pack(model, x, require_targets(y), weights, prefix="validation_data: ")
 
 
-def adjust_rank(x: Array, input_shape: tuple[int | None, ...]) -> Array:
-    """A view with one axis of length 1 more, or less, at its end where the model's input has it so."""
-    if x.ndim == len(input_shape) - 1 and input_shape[-1] == 1:
-        return x[..., None]
-    if x.ndim == len(input_shape) + 1 and x.shape[-1] == 1:
-        return x[..., 0]
-    return x
+def require_targets(y: Any) -> Any:
+    """``y``, which must be there."""
+    if y is None:
+        raise ValueError("`y` must be given: the loss compares the outputs with it. Received: None")
+    return y
 
 
 def plan_batches(n: int, batch_size: int | None, steps: int | None, argument: str) -> tuple[int, int | None]:
@@ -228,17 +202,3 @@ def verbosity(value: Any) -> int:
     elif value in (0, 1, 2):
         return int(value)
     raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={value!r}")
-
-
-def refuse_symbolic(inputs: Any, owner: str) -> None:
-    """Functional models are not there yet."""
-    from ..layers.input import KerasTensor
-
-    if isinstance(inputs, KerasTensor):
-        raise NotImplementedError(f"'{owner}' takes arrays; functional models are not there yet. Received: {inputs!r}")
-
-
-def refuse_training(layer: Any, training: bool | None) -> None:
-    """Calls are inference; dropout at a call is not there yet."""
-    if training and any(getattr(inner, "rate", 0) for inner in layer._flat_layers()):
-        raise NotImplementedError(f"'{layer.name}': `training=True` is not there yet for layers that draw numbers.")

@@ -1,70 +1,191 @@
-"""What all models share: layers and weights, their summary, their text form."""
+"""What all models share: layers and weights, calls, the engine's model, their summary, their text form."""
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import serialization
+from .. import _core, serialization
 from ..config import _resolve
-from ..layers.base import Layer, Shape, build_lock
-from . import data
+from ..layers.base import Layer, build_lock
+from ..layers.structure import flatten, pack_as
+from ..layers.tensor import KerasTensor
+from .graph import Program
+from .spread import adjust_ranks, spread_inputs
 from .summary import print_summary
 from .trainer import Trainer
 
 
 class Model(Trainer, Layer):
-    """Base class of models; ``Sequential`` is the one there is so far."""
+    """A model of a graph between symbols: ``Model(inputs, outputs)``. See ``Functional``; ``Sequential`` is one too."""
 
     _keras_module = "keras"
     _records_build = True
+    _takes_mask = True
+    _seed: int | None
+    _engine: Any
+    _program: Program | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
-        """Refuses ``Model(inputs, outputs)``, which is not there yet."""
-        if cls is Model:
-            raise NotImplementedError("Functional and subclassed models are not there yet; use Sequential.")
+        """Makes a ``Functional`` of ``Model(inputs, outputs)``; other subclasses are refused."""
+        from .functional import Functional
+
+        if cls is Model and (args or kwargs):
+            return super().__new__(Functional)
+        if not issubclass(cls, Functional) and cls._structure is Model._structure:
+            raise NotImplementedError(
+                f"{cls.__name__}: subclassed models are not there, because the engine trains graphs of its own layers. "
+                "Use Sequential or Model(inputs, outputs)."
+            )
         return super().__new__(cls)
+
+    def _init_model(self) -> None:
+        self._init_trainer()
+        self._seed = None
+        self._engine = None
+        self._program = None
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, in order."""
         raise NotImplementedError
 
-    @property
-    def input_shape(self) -> Shape:
-        """The shape of the input, with the batch, which is ``None``."""
+    def _structure(self) -> tuple[Any, Any]:
+        """The structures of symbols of the inputs and outputs; ``AttributeError`` before they are known."""
         raise NotImplementedError
 
-    def _engine_model(self) -> Any:
-        raise NotImplementedError
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The symbols of the inputs; ``AttributeError`` before their shapes are known."""
+        return flatten(self._structure()[0])
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The symbols of the outputs; ``AttributeError`` before their shapes are known."""
+        return flatten(self._structure()[1])
+
+    @property
+    def input(self) -> Any:
+        """The symbols of the inputs, in the structure they were given in."""
+        return self._structure()[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbols of the outputs, in the structure they were given in."""
+        return self._structure()[1]
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [tensor.name for tensor in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that the outputs come from."""
+        return [tensor.layer.name for tensor in self.outputs]
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input with the batch, or a list of them; ``AttributeError`` before it is known."""
+        shapes = [tensor.shape for tensor in self.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output with the batch, or a list of them; ``AttributeError`` before it is known."""
+        shapes = [tensor.shape for tensor in self.outputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets all layers'."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+        self._trainable = bool(value)
 
     @property
     def variables(self) -> list[Any]:
         """The variables of all layers, each once."""
         return [variable for layer in self._once() for variable in layer.variables]
 
-    weights = variables
+    def _flat_layers(self) -> list[Layer]:
+        return [inner for layer in self.layers for inner in layer._flat_layers()]
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> NDArray[np.float32]:
-        """Applies the model to an array ``(batch, ...)`` at once, as in inference; builds it where needed.
+    def _engine_model(self) -> Any:
+        """The engine's model of the graph, with the models inside of it spread out; made again where layers changed."""
+        with build_lock:
+            if self._engine is None or self._program is None or not self._program.current:
+                if not self.built:
+                    raise RuntimeError(f"Model '{self.name}' is not built: its input shape is unknown.")
+                shapes = []
+                for tensor in self.inputs:
+                    if None in tensor.shape[1:]:
+                        raise ValueError(
+                            f"Model '{self.name}': sizes other than the batch must be known. Received: input "
+                            f"'{tensor.name}' of shape {tensor.shape}"
+                        )
+                    shapes.append([size for size in tensor.shape[1:] if size is not None])
+                if self._seed is None:
+                    self._seed = _core.next_seed()
+                program = Program(len(shapes))
+                outputs = self._inline(program, list(range(len(shapes))))
+                self._engine = program.model(shapes, outputs, self._seed)
+                self._program = program
+            return self._engine
+
+    def _call_arrays(self, inputs: Any, training: bool | None) -> Any:
+        """Applies the model to arrays at once.
 
         Safe from any thread, also while ``fit`` runs: it sees the weights between two steps.
-
-        Raises:
-            ValueError: if the model does not take the shape.
-            TypeError: if the array does not hold numbers.
         """
-        data.refuse_symbolic(inputs, self.name)
-        data.refuse_training(self, training)
-        x = data.as_array(inputs, "inputs")
+        arrays = spread_inputs(self, inputs)
         with self._undone_on_error():
-            self._ensure_built(x)
-            x = data.adjust_rank(x, self.input_shape)
+            self._ensure_built_for(arrays)
+            arrays = adjust_ranks(self, arrays)
             _resolve(None)
-            result: NDArray[np.float32] = self._engine_model().predict(x)
-        return result
+            results = self._engine_model().predict(arrays, training=bool(training))
+        return self._packed(results)
+
+    def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
+        """Results in the structure of the outputs; a list of one is the one."""
+        packed = pack_as(self._structure()[1], results)
+        return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
+
+    def _ensure_built_for(self, arrays: Sequence[NDArray[Any]]) -> None:
+        with build_lock:
+            if not self.built:
+                self.build((None, *arrays[0].shape[1:]))
+
+    @contextlib.contextmanager
+    def _undone_on_error(self) -> Iterator[None]:
+        """Gives the layers built inside back as unbuilt when an exception leaves the block."""
+        with build_lock:
+            models = [model for model in [self, *models_inside(self)] if not model.built]
+            kept = [(model, model._state()) for model in models]
+            fresh = [layer for layer in self._flat_layers() if not layer.built]
+        try:
+            yield
+        except BaseException:
+            with build_lock:
+                for model, state in kept:
+                    model._restore(state)
+                for layer in fresh:
+                    layer._create()
+            raise
+
+    def _state(self) -> Any:
+        """What ``build`` changes, where a model can be built later."""
+        return None
+
+    def _restore(self, state: Any) -> None:
+        """Goes back to it."""
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of a name or an index.
@@ -99,7 +220,7 @@ class Model(Trainer, Layer):
         """Prints the layers, their output shapes and their numbers of parameters.
 
         Args:
-            line_length: the width of the table; by default up to 88, by the terminal.
+            line_length: the width of the table; by default up to 88, or 108 with connections, by the terminal.
             positions: where the columns end, as shares of the width.
             print_fn: receives the whole text instead of the terminal.
             expand_nested: whether to list the layers inside of models.
@@ -119,7 +240,8 @@ class Model(Trainer, Layer):
         """The shape the model was built for."""
         return {"input_shape": self.input_shape} if self.built else None
 
-    def _ensure_built(self, x: NDArray[Any]) -> None:
-        with build_lock:
-            if not self.built:
-                self.build((None, *x.shape[1:]))
+
+def models_inside(model: Model) -> list[Model]:
+    """The models among a model's layers, and theirs."""
+    inside = [layer for layer in model.layers if isinstance(layer, Model)]
+    return inside + [inner for layer in inside for inner in models_inside(layer)]

@@ -1,14 +1,14 @@
 """A stack of layers."""
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from .. import _core, serialization
 from ..layers.base import Layer, Shape, build_lock, standardize_shape
-from ..layers.input import InputLayer, KerasTensor
+from ..layers.input import InputLayer
+from ..layers.tensor import KerasTensor, Node
 from ..naming import auto_name
-from .model import Model
+from .model import Model, models_inside
 
 
 class Sequential(Model):
@@ -29,10 +29,9 @@ class Sequential(Model):
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name or auto_name("sequential"))
-        self._init_trainer()
+        self._init_model()
         self._layers: list[Layer] = []
-        self._seed: int | None = None
-        self._engine: Any = None
+        self._calls: list[Node] = []
         for layer in layers or ():
             self._append(layer)
         self._maybe_build()
@@ -75,7 +74,7 @@ class Sequential(Model):
         return layer
 
     def _append(self, layer: Any) -> None:
-        if isinstance(layer, KerasTensor):
+        if isinstance(layer, KerasTensor) and isinstance(layer.layer, InputLayer):
             layer = layer.layer
         if not isinstance(layer, Layer):
             raise ValueError(
@@ -98,7 +97,7 @@ class Sequential(Model):
                     f"{first.batch_shape}. You cannot add a different Input layer to it."
                 )
             raise ValueError(f"Sequential model '{self.name}': an Input must be the first layer.")
-        if layer is self or (isinstance(layer, Model) and self in _models_inside(layer)):
+        if layer is self or (isinstance(layer, Model) and self in models_inside(layer)):
             raise ValueError(f"Sequential model '{self.name}' cannot contain itself.")
         if not self._trainable:
             layer.trainable = False
@@ -138,108 +137,107 @@ class Sequential(Model):
         with build_lock, self._undone_on_error():
             if self._seed is None:
                 self._seed = _core.next_seed()
-            self._build(standardize_shape(input_shape, owner=self.name), self._seed, "")
+            self._build([standardize_shape(input_shape, owner=self.name)], self._seed, "")
             self._engine_model()
 
-    def _build(self, shape: Shape, seed: int, path: str) -> Shape:
+    def _ensure_built(self, shapes: list[Shape]) -> None:
+        with build_lock:
+            if self.built:
+                self._check_shapes(shapes)
+            else:
+                self.build(shapes[0])
+
+    def _check_shapes(self, shapes: list[Shape]) -> None:
         first = self._layers[0] if self._layers else None
         if isinstance(first, InputLayer):
             known = first.batch_shape
-            if len(known) != len(shape) or any(
-                a is not None and b is not None and a != b for a, b in zip(known[1:], shape[1:], strict=True)
+            if len(known) != len(shapes[0]) or any(
+                a is not None and b is not None and a != b for a, b in zip(known[1:], shapes[0][1:], strict=True)
             ):
                 raise ValueError(
                     f"Sequential model '{self.name}' has already been configured to use input shape {known}. "
-                    f"You cannot build it with input_shape {shape}"
+                    f"You cannot build it with input_shape {shapes[0]}"
                 )
-            shape = known if path == "" else shape
+
+    def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
+        self._check_shapes(shapes)
+        first = self._layers[0] if self._layers else None
+        shape = first.batch_shape if isinstance(first, InputLayer) and path == "" else shapes[0]
         if any(size is None for size in shape[1:]):
             raise ValueError(
                 f"Sequential model '{self.name}': sizes other than the batch must be known. "
                 f"Received: input_shape={shape}"
             )
-        self.compute_output_shape(shape)
-        x = (None, *shape[1:])
+        self._output_shape([shape])
+        x: Any = (None, *shape[1:])
         for index, layer in enumerate(self.layers):
-            x = layer._build(x, seed, f"{path}/{index}" if path else str(index))
+            x = _single(layer._build([x], seed, f"{path}/{index}" if path else str(index)), layer)
         if not isinstance(first, InputLayer):
             self._layers.insert(0, InputLayer(batch_shape=shape))
         self._built_shape = shape
+        self._connect()
         return x
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
-        """The shape of the output, for an input shape; both with the batch."""
-        shape = (None, *standardize_shape(input_shape, owner=self.name)[1:])
+    def _connect(self) -> None:
+        """Notes the calls from layer to layer, so that their results can be used as symbols; keeps those that stay."""
+        layers = self.layers
+        start = self._layers[0].output
+        kept = 0
+        while (
+            kept < min(len(self._calls), len(layers))
+            and self._calls[kept].operation is layers[kept]
+            and self._calls[kept].input_tensors[0] is (self._calls[kept - 1].output_tensors[0] if kept else start)
+        ):
+            kept += 1
+        self._disconnect(kept)
+        for layer in layers[kept:]:
+            x = self._calls[-1].output_tensors[0] if self._calls else start
+            result = layer._record(x, [x])
+            tensor = result[0] if isinstance(result, (list, tuple)) else result
+            self._calls.append(tensor.node)
+
+    def _disconnect(self, kept: int = 0) -> None:
+        for node in self._calls[kept:]:
+            node.operation._inbound_nodes.remove(node)
+        del self._calls[kept:]
+
+    def _output_shape(self, shapes: list[Shape]) -> Any:
+        shape: Any = (None, *shapes[0][1:])
         for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
-        return shape
+            shape = _single(layer._output_shape([shape]), layer)
+        return (shapes[0][0], *shape[1:])
 
-    def _flat_layers(self) -> list[Layer]:
-        return [inner for layer in self.layers for inner in layer._flat_layers()]
+    def _inline(self, program: Any, values: list[int]) -> list[int]:
+        for layer in self.layers:
+            values = layer._inline(program, values)
+        return values
 
-    def _engine_model(self) -> Any:
-        with build_lock:
-            if self._engine is None:
-                if not self.built:
-                    raise RuntimeError(f"Sequential model '{self.name}' is not built: its input shape is unknown.")
-                layers = self._flat_layers()
-                nodes = [(layer._native, [index]) for index, layer in enumerate(layers)]
-                if self._seed is None:
-                    self._seed = _core.next_seed()
-                self._engine = _core.Model(
-                    nodes, [[size for size in self.input_shape[1:] if size is not None]], [len(nodes)], self._seed
-                )
-            return self._engine
+    def _state(self) -> Any:
+        return list(self._layers)
 
-    @contextlib.contextmanager
-    def _undone_on_error(self) -> Iterator[None]:
-        """Gives the layers built inside back as unbuilt when an exception leaves the block."""
-        with build_lock:
-            models = [model for model in [self, *_models_inside(self)] if not model.built]
-            kept = [(model, list(model._layers)) for model in models if isinstance(model, Sequential)]
-            fresh = [layer for layer in self._flat_layers() if not layer.built]
-        try:
-            yield
-        except BaseException:
-            with build_lock:
-                for model, layers in kept:
-                    model._layers = layers
-                    model._forget_build()
-                for layer in fresh:
-                    layer._create()
-            raise
+    def _restore(self, state: Any) -> None:
+        self._layers = state
+        self._forget_build()
+        self._disconnect()
+
+    def _structure(self) -> tuple[Any, Any]:
+        if self._built_shape is None:
+            raise AttributeError(f"Sequential model '{self.name}' has no defined inputs and outputs yet.")
+        return self._layers[0].output, self._calls[-1].output_tensors[0]
 
     @property
-    def input_shape(self) -> Shape:
+    def input_shape(self) -> Any:
         """The shape of the input, with the batch; ``AttributeError`` before it is known."""
         if self._built_shape is None:
             raise AttributeError(f"Sequential model '{self.name}' has no defined input shape yet.")
         return self._built_shape
 
     @property
-    def output_shape(self) -> Shape:
+    def output_shape(self) -> Any:
         """The shape of the output, with the batch; ``AttributeError`` before it is known."""
         if self._built_shape is None:
             raise AttributeError(f"Sequential model '{self.name}' has no defined output shape yet.")
-        return self.compute_output_shape(self._built_shape)
-
-    @property
-    def inputs(self) -> list[KerasTensor]:
-        """The input's symbol; ``AttributeError`` before its shape is known."""
-        if self._built_shape is None or not isinstance(self._layers[0], InputLayer):
-            raise AttributeError(f"Sequential model '{self.name}' has no defined inputs yet.")
-        return [self._layers[0].output]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
-        self._trainable = bool(value)
+        return super().output_shape
 
     def get_config(self) -> dict[str, Any]:
         """Name and layers, in Keras's form."""
@@ -274,6 +272,12 @@ class Sequential(Model):
         return model
 
 
-def _models_inside(model: Model) -> list[Model]:
-    inside = [layer for layer in model.layers if isinstance(layer, Model)]
-    return inside + [inner for layer in inside for inner in _models_inside(layer)]
+def _single(shape: Any, layer: Layer) -> Shape:
+    """The shape of a layer's only output."""
+    if isinstance(shape, list) and len(shape) == 1:
+        shape = shape[0]
+    if not isinstance(shape, tuple) or any(isinstance(size, (list, tuple)) for size in shape):
+        raise ValueError(
+            f"Layers of a Sequential model have one output. Received: layer '{layer.name}' with outputs of {shape}"
+        )
+    return shape

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..layers.structure import flatten, map_structure
+
 _WORDS = re.compile(r"\s*\S+\s*")
 
 
@@ -74,23 +76,46 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], alignment: Sequ
     return "\n".join([*lines, rule("└", "─", "┴", "┘")])
 
 
-def _fields(layer: Any, prefix: str, show_trainable: bool) -> list[str]:
-    if layer.built:
-        shape = layer.compute_output_shape(layer._built_shape)
-        fields = [f"{prefix}{layer.name} ({type(layer).__name__})", str(shape).replace(",)", ")")]
-        fields.append(f"{layer.count_params():,}")
-    else:
-        fields = [f"{prefix}{layer.name} ({type(layer).__name__})", "?", "0 (unbuilt)" if layer._records_build else "0"]
+def _shape_text(shape: Any) -> str:
+    return "(" + ", ".join(str(size) for size in shape) + ")"
+
+
+def _output_shape(layer: Any) -> str:
+    """The shape of the results of the layer's last call, else of what it was built for."""
+    if layer._inbound_nodes:
+        shapes = map_structure(lambda tensor: _shape_text(tensor.shape), layer._inbound_nodes[-1].outputs)
+        flat = flatten(shapes)
+        return flat[0] if len(flat) == 1 else str(shapes).replace("'", "")
+    if layer.built and layer._built_shape is not None:
+        return _shape_text(layer.compute_output_shape(layer._built_shape))
+    return "?"
+
+
+def _connections(layer: Any, nodes: set[int]) -> str:
+    found = []
+    for node in layer._inbound_nodes:
+        if id(node) in nodes:
+            for tensor in node.input_tensors:
+                history = tensor._keras_history
+                found.append(f"{history.operation.name}[{history.node_index}][{history.tensor_index}]")
+    return ", ".join(found) or "-"
+
+
+def _fields(layer: Any, prefix: str, show_trainable: bool, nodes: set[int] | None) -> list[str]:
+    count = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)" if layer._records_build else "0"
+    fields = [f"{prefix}{layer.name} ({type(layer).__name__})", _output_shape(layer), count]
+    if nodes is not None:
+        fields.append(_connections(layer, nodes))
     if show_trainable:
         fields.append(("Y" if layer.trainable else "N") if layer.built and layer.variables else "-")
     return fields
 
 
-def _rows(layer: Any, expand: bool, show_trainable: bool, level: int = 0) -> list[list[str]]:
-    rows = [_fields(layer, "   " * level + "└ " if level else "", show_trainable)]
+def _rows(layer: Any, expand: bool, show_trainable: bool, nodes: set[int] | None, level: int = 0) -> list[list[str]]:
+    rows = [_fields(layer, "   " * level + "└ " if level else "", show_trainable, nodes)]
     if expand:
         for inner in getattr(layer, "layers", ()):
-            rows += _rows(inner, expand, show_trainable, level + 1)
+            rows += _rows(inner, expand, show_trainable, nodes, level + 1)
     return rows
 
 
@@ -119,6 +144,13 @@ def print_summary(
     header, alignment = ["Layer (type)", "Output Shape", "Param #"], ["left", "left", "right"]
     ends = list(positions or [0.45, 0.80, 1.0])
     default_length = 88
+    nodes: set[int] | None = None
+    graph = getattr(model, "_graph", None)
+    if graph is not None and not graph.sequential:
+        nodes = {id(node) for node in graph.nodes}
+        header, alignment = [*header, "Connected to"], [*alignment, "left"]
+        ends = list(positions or [0.3, 0.56, 0.74, 1.0])
+        default_length = 108
     if show_trainable:
         default_length += 12
         ends = [end * 0.90 for end in ends] + [1.0]
@@ -130,7 +162,9 @@ def print_summary(
     if min(widths) < 4:
         raise ValueError(f"Insufficient console width to print summary. Received: line_length={line_length}")
     rows = [
-        row for layer in _in_range(model.layers, layer_range) for row in _rows(layer, expand_nested, show_trainable)
+        row
+        for layer in _in_range(model.layers, layer_range)
+        for row in _rows(layer, expand_nested, show_trainable, nodes)
     ]
     trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     fixed = sum(math.prod(variable.shape) for variable in model.non_trainable_variables)

@@ -1,5 +1,6 @@
 """Training, evaluation and prediction: checks, the loop around the engine, callbacks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from ..config import _resolve
 from . import data
 from .compilation import Compilation
 from .data import Data
+from .gradients import Gradients, gradients
+from .spread import adjust_ranks
 
 MILLISECONDS = 50.0
 
@@ -46,8 +49,10 @@ class Trainer(Compilation):
 
         Args:
             x: inputs, ``(n, ...)``: a NumPy array of any numeric dtype, which is read a batch at a time and never
-                copied, or a list, a pandas frame, anything with ``__array__``.
-            y: targets, ``(n,)`` or ``(n, ...)``.
+                copied, or a list, a pandas frame, anything with ``__array__``; of several inputs a list in their
+                order or a dict by their names.
+            y: targets, ``(n,)`` or ``(n, ...)``; of several outputs a list or a dict, with ``None`` for outputs
+                without a loss.
             batch_size: rows a step; 32 by default, or what ``steps_per_epoch`` asks for.
             epochs: the number of the last epoch.
             verbose: 0 silent, 1 a bar, 2 a line an epoch; ``"auto"`` is 1.
@@ -55,8 +60,8 @@ class Trainer(Compilation):
             validation_split: the share of the last rows to validate with.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``; overrides ``validation_split``.
             shuffle: whether each epoch draws a new order.
-            class_weight: a dict from class to weight.
-            sample_weight: one weight a row.
+            class_weight: a dict from class to weight, for models of one output.
+            sample_weight: one weight a row; of several outputs one array for all, a list or a dict.
             initial_epoch: the number of the first epoch.
             steps_per_epoch: ends an epoch early.
             validation_steps: ends a validation early.
@@ -85,11 +90,11 @@ class Trainer(Compilation):
         _should_validate(0, validation_freq)
         if isinstance(shuffle, str) or shuffle is None:
             raise ValueError(f"`shuffle` must be True or False. Received: shuffle={shuffle!r}")
-        train, held_out = _training_data(x, y, sample_weight, class_weight, share, validation_data)
+        train, held_out = self._training_data(x, y, sample_weight, class_weight, share, validation_data)
         size, steps = data.plan_batches(len(train), batch_size, steps, "steps_per_epoch")
         with self._undone_on_error():
             engine = self._ready(train.x)
-            session = engine.fit_session(*self._arrays(train), size, steps, bool(shuffle), _resolve(device))
+            session = engine.fit_session(*self._arrays_of(train), size, steps, bool(shuffle), _resolve(device))
             validation: Any = None
             if held_out is not None:
                 validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
@@ -141,7 +146,7 @@ class Trainer(Compilation):
         batch_size = data.optional_integer(batch_size, "batch_size")
         steps = data.optional_integer(steps, "steps")
         shown = data.verbosity(verbose)
-        packed = data.pack(x, _targets(y), sample_weight)
+        packed = data.pack(self, x, data.require_targets(y), sample_weight)
         with self._undone_on_error():
             session = self._evaluation(packed, batch_size, steps, device)
             calls = self._callbacks(callbacks, shown, 1, session.steps)
@@ -159,7 +164,7 @@ class Trainer(Compilation):
         steps: int | None = None,
         callbacks: Any = None,
         device: str | None = None,
-    ) -> NDArray[np.float32]:
+    ) -> Any:
         """The outputs for ``x``, a batch at a time.
 
         Safe from any number of threads, also while ``fit`` runs: then it sees the weights between two steps.
@@ -173,7 +178,7 @@ class Trainer(Compilation):
             device: where to compute; see ``fit``.
 
         Returns:
-            A float32 array ``(n, ...)``.
+            A float32 array ``(n, ...)``; of several outputs their list, tuple or dict.
 
         Raises:
             ValueError: for values and shapes that do not fit.
@@ -182,11 +187,11 @@ class Trainer(Compilation):
         batch_size = data.optional_integer(batch_size, "batch_size")
         steps = data.optional_integer(steps, "steps")
         shown = data.verbosity(verbose)
-        packed = data.pack(x)
+        packed = data.pack(self, x)
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
         with self._undone_on_error():
-            self._ensure_built(packed.x)
-            inputs = data.adjust_rank(packed.x, self.input_shape)
+            self._ensure_built_for(packed.x)
+            inputs = adjust_ranks(self, packed.x)
             session = self._engine_model().predict_session(inputs, size, steps, _resolve(device))
             calls = self._callbacks(callbacks, shown, 1, session.steps)
         self.stop_predicting = False
@@ -195,11 +200,11 @@ class Trainer(Compilation):
             session.begin_epoch()
             self._drive(session, "predict", calls, size)
             rows = min(session.step * size, len(packed))
-            outputs: NDArray[np.float32] = session.output[:rows]
+            results = [output[:rows] for output in session.outputs]
         finally:
             del session
         calls.on_predict_end()
-        return outputs
+        return self._packed(results)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -211,9 +216,9 @@ class Trainer(Compilation):
                 "Arguments `sample_weight` and `class_weight` cannot be specified at the same time. "
                 f"Received: sample_weight={sample_weight}, class_weight={class_weight}"
             )
-        batch = data.pack(x, _targets(y), sample_weight, class_weight)
+        batch = data.pack(self, x, data.require_targets(y), sample_weight, class_weight)
         with self._undone_on_error():
-            session = self._ready(batch.x).fit_session(*self._arrays(batch), len(batch), None, False, _resolve(None))
+            session = self._ready(batch.x).fit_session(*self._arrays_of(batch), len(batch), None, False, _resolve(None))
         assert self.optimizer is not None
         self.optimizer.built = True
         return self._one_batch(session, return_dict)
@@ -221,22 +226,52 @@ class Trainer(Compilation):
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """``evaluate`` on one batch."""
         self._assert_compiled("test_on_batch")
-        batch = data.pack(x, _targets(y), sample_weight)
+        batch = data.pack(self, x, data.require_targets(y), sample_weight)
         with self._undone_on_error():
             session = self._evaluation(batch, len(batch), None)
         return self._one_batch(session, return_dict)
 
-    def predict_on_batch(self, x: Any) -> NDArray[np.float32]:
+    def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        outputs: NDArray[np.float32] = self(data.pack(x).x)  # type: ignore[operator]
-        return outputs
+        if x is None:
+            raise ValueError("`x` must be given. Received: None")
+        return self(x)  # type: ignore[operator]
 
-    def _arrays(self, packed: Data) -> tuple[Any, Any, Any]:
-        return data.adjust_rank(packed.x, self.input_shape), packed.y, packed.sample_weight
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> Gradients:
+        """The loss on one batch and its gradients, as a training step would have them; nothing is changed.
+
+        ``g = model.gradients(x, y); optimizer.apply(g.variables, model.trainable_variables)`` is a step.
+
+        Args:
+            x, y, sample_weight: see ``fit``.
+
+        Raises:
+            ValueError: for values, shapes and lengths that do not fit, and a model that is not compiled.
+            TypeError: for wrong types and dtypes.
+        """
+        self._assert_compiled("gradients")
+        return gradients(self, x, y, sample_weight)
+
+    def _arrays_of(self, packed: Data) -> tuple[Any, Any, Any]:
+        return adjust_ranks(self, packed.x), packed.y, packed.sample_weight
 
     def _evaluation(self, packed: Data, batch_size: int | None, steps: int | None, device: str | None = None) -> Any:
         size, steps = data.plan_batches(len(packed), batch_size, steps, "steps")
-        return self._ready(packed.x).evaluate_session(*self._arrays(packed), size, steps, _resolve(device))
+        return self._ready(packed.x).evaluate_session(*self._arrays_of(packed), size, steps, _resolve(device))
+
+    def _training_data(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Any, share: float, validation_data: Any
+    ) -> tuple[Data, Data | None]:
+        held_out = None if validation_data is None else data.unpack_validation(self, validation_data)
+        packed = data.pack(self, x, data.require_targets(y), sample_weight, class_weight)
+        if held_out is not None or not share:
+            return packed, held_out
+        train, held_out = data.split(packed, share)
+        # Class weights belong to training alone; weights of samples go along with them.
+        return train, held_out if class_weight is None else held_out.unweighted()
+
+    def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
+        raise NotImplementedError
 
     def _callbacks(
         self, callbacks: Any, verbose: int, epochs: int, steps: int, add_history: bool = False
@@ -264,7 +299,7 @@ class Trainer(Compilation):
                     step = session.step
                     begin(step)
                     session.run(max_steps=1)
-                    end(step, session.logs() if size == 0 else {"outputs": session.output[step * size :][:size]})
+                    end(step, session.logs() if size == 0 else {"outputs": self._of_batch(session, step * size, size)})
                 else:
                     session.run(milliseconds=MILLISECONDS)
                     calls.on_progress(mode, session.step - 1, session.logs() if size == 0 else None)
@@ -272,6 +307,9 @@ class Trainer(Compilation):
                     break
         finally:
             del session
+
+    def _of_batch(self, session: Any, start: int, size: int) -> Any:
+        return self._packed([output[start:][:size] for output in session.outputs])
 
     def _test(self, session: Any, calls: CallbackList) -> dict[str, float]:
         self.stop_evaluating = False
@@ -291,27 +329,6 @@ class Trainer(Compilation):
             session.run(max_steps=1)
         logs = plain_logs(session.logs())
         return logs if return_dict else self._in_order(logs)
-
-
-def _targets(y: Any) -> Any:
-    if y is None:
-        raise ValueError("`y` must be given: the loss compares the outputs with it. Received: None")
-    return y
-
-
-def _training_data(
-    x: Any, y: Any, sample_weight: Any, class_weight: Any, share: float, validation_data: Any
-) -> tuple[Data, Data | None]:
-    if validation_data is not None:
-        held_out = data.unpack_validation(validation_data)
-        _targets(held_out.y)
-        return data.pack(x, _targets(y), sample_weight, class_weight), held_out
-    packed = data.pack(x, _targets(y), sample_weight, class_weight)
-    if not share:
-        return packed, None
-    train, held_out = data.split(packed, share)
-    # Class weights belong to training alone; weights of samples go along with them.
-    return train, held_out if class_weight is None else Data(held_out.x, held_out.y)
 
 
 def _should_validate(epoch: int, validation_freq: Any) -> bool:

@@ -47,8 +47,6 @@ pub struct Memory {
     pub norms: Vec<*mut f64>,
     /// The same for each variable with a penalty.
     pub penalties: Vec<*mut f64>,
-    /// Samples there is room for.
-    pub batch: usize,
     scratch: Vec<Lines>,
     scratch_lines: usize,
     _owned: Vec<Lines>,
@@ -94,7 +92,7 @@ impl Memory {
             if tensor.storage == t && tensor.uses > 0 {
                 values[t] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "activations")?;
             }
-            if training && tensor.gradient == t && tensor.trained {
+            if purpose.has_gradients() && tensor.gradient == t && tensor.trained {
                 gradients[t] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "gradients")?;
             }
         }
@@ -129,7 +127,6 @@ impl Memory {
             variable_gradients: nowhere,
             norms: vec![std::ptr::null_mut(); plan.variables.len()],
             penalties: vec![std::ptr::null_mut(); plan.variables.len()],
-            batch,
             scratch: Vec::new(),
             scratch_lines: scratch_floats_of(plan, batch).div_ceil(PANEL),
             _owned: Vec::new(),
@@ -144,10 +141,11 @@ impl Memory {
             if !purpose.objectives().is_empty() && variable.regularizer().is_some() {
                 memory.penalties[v] = arena.take(sums, variable.path())?.cast();
             }
-            if training && plan.trained[v] && (general[v] || !plan.is_dense(v)) {
+            let trained = purpose.has_gradients() && plan.trained[v];
+            if trained && (general[v] || !plan.is_dense(v)) {
                 memory.variable_gradients[v] = arena.take(variable.layout().lines(), variable.path())?;
             }
-            if training && plan.trained[v] && general[v] {
+            if trained && general[v] {
                 memory.norms[v] = arena.take(3 * sums, variable.path())?.cast();
             }
         }

@@ -37,4 +37,6 @@ mod update_ops;
 mod tests;
 
 pub use executor::CpuBackend;
+pub(crate) use executor::{CpuExecutor, Pass};
 pub use threads::{num_threads, set_num_threads};
+pub(crate) use update::apply_to_slices;

@@ -12,7 +12,7 @@ use super::update_ops::Course;
 use crate::backend::{LossInput, Objective};
 use crate::data::{Feed, Target};
 use crate::losses::{LossConfig, Reduction};
-use crate::optimizers::TOTAL_SLOTS;
+use crate::optimizers::MAX_SLOTS;
 use crate::params::panels;
 use crate::plan::{Kind, Plan};
 use std::ops::Range;
@@ -32,7 +32,9 @@ pub struct Context<'a> {
     /// The start of each variable.
     pub variables: &'a [*mut f32],
     /// The slots of each variable.
-    pub slots: &'a [[*mut f32; TOTAL_SLOTS]],
+    pub slots: &'a [[*mut f32; MAX_SLOTS]],
+    /// For each variable where its gradients of several steps are summed, null where they are not.
+    pub accumulators: &'a [*mut f32],
     pub optimizer: Option<&'a Course<'a>>,
     /// The first row whose target was refused, or −1.
     pub refused: &'a AtomicI64,

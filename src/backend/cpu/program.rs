@@ -189,16 +189,20 @@ impl Program {
         if !objectives.is_empty() {
             program.penalties(plan, &mut schedule);
         }
-        if training {
+        if purpose.has_gradients() {
             program.backward(plan, objectives, &mut schedule);
             let rows = (0..objectives.len()).map(|o| Need::All(Buffer::Rows(o)));
             let penalties = (0..plan.variables.len()).map(|v| Need::All(Buffer::Penalty(v)));
             let stages = (0..plan.stages.len()).map(|s| Need::All(Buffer::StageRows(s)));
             let reads: Vec<Need> = rows.chain(penalties).chain(stages).collect();
             schedule.push(Op::Tally, Split::First, &reads, &[]);
+            let stored = program.gradients(plan, optimizer, &mut schedule);
             if let Some(optimizer) = optimizer {
-                program.update(plan, optimizer, &mut schedule);
+                program.apply(plan, optimizer, &stored, &mut schedule);
             }
+        }
+        if matches!(purpose, Purpose::Train(_) | Purpose::Call) {
+            program.moving(plan, &mut schedule);
         }
         program.ops = schedule.ops;
         program
@@ -352,7 +356,8 @@ impl Program {
         }
     }
 
-    fn update(&self, plan: &Plan, optimizer: &OptimizerConfig, schedule: &mut Schedule) {
+    /// Gradients of variables, with the update where that is fused; says whose are stored.
+    fn gradients(&self, plan: &Plan, optimizer: Option<&OptimizerConfig>, schedule: &mut Schedule) -> Vec<usize> {
         let trained = |v: &usize| plan.trained[*v];
         let units = |v: usize| Split::Units(super::update::units(plan.variables[v].layout()));
         let mut stored: Vec<usize> = Vec::new();
@@ -378,7 +383,7 @@ impl Program {
                 Kind::Embedding { table } => {
                     let rows = plan.variables[table].layout().rows;
                     let alone = !self.general[table] && plan.variables[table].regularizer().is_none();
-                    if alone && optimizer.zero_gradient_is_noop() {
+                    if alone && optimizer.is_some_and(OptimizerConfig::zero_gradient_is_noop) {
                         let written = [Buffer::VariableGradient(table), Buffer::Variable(table)];
                         schedule.push(Op::UpdateRows(s), Split::Table(rows), &[x, dy], &written);
                         continue;
@@ -403,7 +408,11 @@ impl Program {
                 schedule.push(Op::PenaltyGradient(v), split, &[Need::All(gradient)], &[gradient]);
             }
         }
-        self.apply(plan, optimizer, &stored, schedule);
+        stored
+    }
+
+    /// Moving statistics, from what forward passes saved.
+    fn moving(&self, plan: &Plan, schedule: &mut Schedule) {
         for (s, stage) in plan.stages.iter().enumerate() {
             if let Kind::BatchNorm { mean, variance, training: true, .. } = stage.kind {
                 let split = Split::Panels(panels(plan.tensors[stage.output].columns()));
@@ -436,7 +445,7 @@ impl Program {
             schedule.push(Op::Apply(v), units(v), &reads, &[Buffer::Variable(v)]);
         }
         for (v, variable) in plan.variables.iter().enumerate().filter(|(v, _)| plan.trained[*v]) {
-            if optimizer.overwrites() {
+            if optimizer.use_ema.is_some_and(|ema| ema.overwrite_frequency.is_some()) {
                 let own = Buffer::Variable(v);
                 schedule.push(Op::Overwrite(v), units(v), &[Need::All(own)], &[own]);
             }

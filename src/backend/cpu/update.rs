@@ -6,9 +6,9 @@
 //! runs over those later. Both call [`ApplyRule`] on the same numbers and so give the same bits.
 
 use super::gemm::{self, Panels};
-use super::simd::{PANEL, Task, Vector};
+use super::simd::{Level, PANEL, Task, Vector};
 use crate::constraints::Constraint;
-use crate::optimizers::{MAX_SLOTS, TOTAL_SLOTS, Update};
+use crate::optimizers::{MAX_SLOTS, Update};
 use crate::params::{Layout, Line, panels};
 use std::ops::Range;
 
@@ -120,7 +120,7 @@ pub struct ApplyRule<U> {
     /// Where the new weights go.
     pub result: *mut f32,
     pub gradient: *const f32,
-    pub slots: [*mut f32; TOTAL_SLOTS],
+    pub slots: [*mut f32; MAX_SLOTS],
     /// Floats, a multiple of a panel.
     pub count: usize,
 }
@@ -207,6 +207,48 @@ pub unsafe fn constrain_panel(constraint: &Constraint, panel: *mut f32, rows: us
     factors.iter_mut().for_each(|sum| *sum = constraint.factor(sum.sqrt()));
     for line in lines {
         line.0.iter_mut().zip(&factors).for_each(|(x, factor)| *x = (f64::from(*x) * factor) as f32);
+    }
+}
+
+/// The rule over slices of one length, on this machine's best registers; what is left of the last panel goes through
+/// a copy, so that the same code runs over it.
+pub fn apply_to_slices<U: Update>(
+    rule: U,
+    scale: f32,
+    weights: &mut [f32],
+    gradient: &[f32],
+    slots: &mut [&mut [f32]],
+) {
+    assert!(slots.len() >= U::SLOTS && gradient.len() == weights.len());
+    assert!(slots.iter().all(|slot| slot.len() == weights.len()));
+    let (level, count) = (Level::current(), weights.len() / PANEL * PANEL);
+    let mut pointers = [std::ptr::null_mut(); MAX_SLOTS];
+    for (pointer, slot) in pointers.iter_mut().zip(slots.iter_mut().take(U::SLOTS)) {
+        *pointer = slot.as_mut_ptr();
+    }
+    let (from, gradient_from) = (weights.as_mut_ptr(), gradient.as_ptr());
+    level.run(ApplyRule { rule, scale, weights: from, result: from, gradient: gradient_from, slots: pointers, count });
+    let rest = weights.len() - count;
+    if rest == 0 {
+        return;
+    }
+    let copy = |from: &[f32]| {
+        let mut panel = [0.0; PANEL];
+        panel[..rest].copy_from_slice(&from[count..]);
+        panel
+    };
+    let (mut last, last_gradient) = (copy(weights), copy(gradient));
+    let mut last_slots = [[0.0; PANEL]; MAX_SLOTS];
+    for (last, slot) in last_slots.iter_mut().zip(slots.iter().take(U::SLOTS)) {
+        *last = copy(slot);
+    }
+    let pointers = last_slots.each_mut().map(|slot| slot.as_mut_ptr());
+    let (from, gradient_from) = (last.as_mut_ptr(), last_gradient.as_ptr());
+    let count = PANEL;
+    level.run(ApplyRule { rule, scale, weights: from, result: from, gradient: gradient_from, slots: pointers, count });
+    weights[count..].copy_from_slice(&last[..rest]);
+    for (last, slot) in last_slots.iter().zip(slots.iter_mut().take(U::SLOTS)) {
+        slot[count..].copy_from_slice(&last[..rest]);
     }
 }
 

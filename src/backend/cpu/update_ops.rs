@@ -9,7 +9,7 @@ use super::simd::PANEL;
 use super::update::{
     ApplyRule, PenaltySlope, Store, Unit, UnitGradient, add_packed, constrain_panel, sum_of_squares, unit, units,
 };
-use crate::optimizers::{LearningRate, OptimizerConfig, OptimizerState, TOTAL_SLOTS, Update, UpdateVisitor};
+use crate::optimizers::{LearningRate, MAX_SLOTS, OptimizerConfig, OptimizerState, Update, UpdateVisitor};
 use crate::params::{Layout, panels};
 use crate::plan::{Kind, Plan, Stage};
 use std::ops::Range;
@@ -17,7 +17,7 @@ use std::ops::Range;
 /// The optimizer of a run, as the workers read it.
 pub struct Course<'a> {
     config: &'a OptimizerConfig,
-    learning_rate: LearningRate,
+    learning_rate: &'a LearningRate,
     /// Whether each variable decays.
     decays: Vec<bool>,
 }
@@ -34,8 +34,8 @@ impl<'a> Course<'a> {
 
     /// Calls `visitor` with a variable's rule in the step that follows `number` others.
     pub(super) fn rule<V: UpdateVisitor>(&self, number: u64, variable: usize, visitor: V) -> V::Output {
-        let t = self.config.rule_step(number);
-        self.config.at_step(t, self.learning_rate.at(t - 1), self.decays[variable], visitor)
+        let (t, rate) = (self.config.rule_step(number), self.learning_rate.at(number));
+        self.config.at_step(t, rate, self.decays[variable], visitor)
     }
 }
 
@@ -152,15 +152,16 @@ impl Context<'_> {
 
     /// Where a variable's gradient is stored: in a buffer, or in the slot where the gradients of several steps add up.
     pub(super) fn gradient_of(&self, variable: usize) -> *mut f32 {
-        match self.optimizer.and_then(|course| course.config.accumulator_slot()) {
-            Some(slot) => self.slots[variable][slot],
-            None => self.memory.variable_gradients[variable],
+        match self.accumulators.get(variable) {
+            Some(sum) if !sum.is_null() => *sum,
+            _ => self.memory.variable_gradients[variable],
         }
     }
 
     /// Whether a stored gradient adds to that of earlier steps.
     pub(super) fn continues(&self, step: &Step) -> bool {
-        self.optimizer.is_some_and(|course| !course.config.begins_at(step.number))
+        // A sum begins with the step after an update.
+        step.number > 0 && self.optimizer.is_some_and(|course| !course.config.updates_at(step.number - 1))
     }
 
     /// Stores the gradients of a stage's variables, or adds them to what is there.
@@ -314,7 +315,7 @@ impl Context<'_> {
     /// all gradients.
     fn gradient_scale(&self, variable: usize) -> f32 {
         let Some(course) = self.optimizer else { return 1.0 };
-        let mean = 1.0 / course.config.accumulated_steps() as f64;
+        let mean = 1.0 / course.config.gradient_accumulation_steps.unwrap_or(1) as f64;
         let stored = |v: &usize| self.plan.trained[*v] && self.program.general[*v];
         let sum: f64 = if course.config.global_clipnorm.is_some() {
             (0..self.plan.variables.len()).filter(stored).map(|v| self.squared_norm(v, 0)).sum()
@@ -353,12 +354,11 @@ impl Context<'_> {
             }
         }
         let turn = Turn(self, v, worker, self.gradient_scale(v));
-        course.config.direction_at_step(course.config.rule_step(step.number), turn);
+        let _ = course.config.direction_at_step(course.config.rule_step(step.number), turn);
     }
 
-    /// The rule over a stored gradient.
+    /// The rule over a stored gradient; in a step without an update what else moves.
     pub fn apply(&self, v: usize, worker: &Worker, step: &Step) {
-        let Some(course) = self.optimizer.filter(|course| course.config.updates_at(step.number)) else { return };
         struct Stored<'a>(&'a Context<'a>, usize, &'a Worker<'a>, f32);
         impl UpdateVisitor for Stored<'_> {
             type Output = ();
@@ -371,11 +371,17 @@ impl Context<'_> {
                 }
             }
         }
-        if course.config.has_trust_ratio() {
-            let ratio = course.config.trust_ratio(self.squared_norm(v, 1).sqrt(), self.squared_norm(v, 2).sqrt());
-            return course.rule(step.number, v, Stored(self, v, worker, ratio as f32));
+        let Some(course) = self.optimizer else { return };
+        let (config, t) = (course.config, course.config.rule_step(step.number));
+        if !config.updates_at(step.number) {
+            let _ = config.between_updates(t, Stored(self, v, worker, 1.0));
+        } else if config.has_trust_ratio() {
+            let norms = [self.squared_norm(v, 1).sqrt(), self.squared_norm(v, 2).sqrt()];
+            let rate = course.learning_rate.at(step.number);
+            config.along_direction(t, rate, course.decays[v], norms, Stored(self, v, worker, 1.0));
+        } else {
+            course.rule(step.number, v, Stored(self, v, worker, self.gradient_scale(v)));
         }
-        course.rule(step.number, v, Stored(self, v, worker, self.gradient_scale(v)));
     }
 
     /// Puts the moving average in a variable's place after the steps that say so.
@@ -392,7 +398,7 @@ impl Context<'_> {
     ///
     /// # Safety
     /// The offset must be within the variable.
-    unsafe fn slots_at(&self, v: usize, at: usize) -> [*mut f32; TOTAL_SLOTS] {
+    unsafe fn slots_at(&self, v: usize, at: usize) -> [*mut f32; MAX_SLOTS] {
         // SAFETY: the slots have the variable's layout.
         self.slots[v].map(|s| if s.is_null() { s } else { unsafe { s.add(at) } })
     }

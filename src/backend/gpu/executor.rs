@@ -5,6 +5,7 @@ use super::memory::{self, Memory, staging};
 use super::program::Program;
 use super::resident::Resident;
 use super::run::{Compiled, Run};
+use super::support;
 use super::transfer::Mirror;
 use crate::backend::{Executor, Objective, Purpose, Steps, Totals};
 use crate::data::Feed;
@@ -35,6 +36,7 @@ pub struct GpuExecutor {
 impl GpuExecutor {
     /// Compiles a plan; where the optimizer must be known first, only checks it.
     pub fn new(gpu: Arc<Gpu>, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Self> {
+        support::check(plan, purpose)?;
         let mut executor = GpuExecutor {
             gpu,
             plan: plan.clone(),
@@ -55,11 +57,9 @@ impl GpuExecutor {
         Ok(executor)
     }
 
+    /// That of the one output.
     fn objective(&self) -> Option<&Objective> {
-        match &self.purpose {
-            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
-            Purpose::Predict => None,
-        }
+        self.purpose.objectives().first()
     }
 
     /// Makes the program for the optimizer's options, its buffers and its pipelines, if they are not there.
@@ -132,6 +132,7 @@ impl Executor for GpuExecutor {
     }
 
     fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
+        support::check_optimizer(optimizer)?;
         optimizer.ensure_slots(&self.plan)?;
         self.compile(Some(optimizer.config()))?;
         let gpu = self.gpu.clone();
@@ -162,7 +163,7 @@ impl Executor for GpuExecutor {
         })
     }
 
-    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+    fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [&mut [f32]]) -> Result<()> {
         let gpu = self.gpu.clone();
         gpu.guarded("prediction", || {
             self.prepare()?;
@@ -174,6 +175,7 @@ impl Executor for GpuExecutor {
             let width = output.rows() * output.columns();
             let at_once = (MAX_OUTPUT / (self.batch * width).max(1)).clamp(1, compiled.memory.capacity) * self.batch;
             let staging = staging(&gpu, at_once.min(rows.len()) * width);
+            let [out] = out else { return Err(Error::Internal("several outputs on a GPU".into())) };
             for (piece, out) in out.chunks_mut((at_once * width).max(1)).enumerate() {
                 let from = rows.start + piece * at_once;
                 let piece = from..(from + at_once).min(rows.end);

@@ -129,7 +129,7 @@ impl Memory {
         };
         let bind = |(i, (dispatch, layout)): (usize, (&Dispatch, &wgpu::BindGroupLayout))| {
             let mut entries = vec![
-                wgpu::BindGroupEntry { binding: 0, resource: record(&self.steps, 0, 96) },
+                wgpu::BindGroupEntry { binding: 0, resource: record(&self.steps, 0, 160) },
                 wgpu::BindGroupEntry { binding: 1, resource: record(&self.shapes, i as u64 * RECORD, 48) },
             ];
             for (number, place) in dispatch.places.iter().enumerate() {

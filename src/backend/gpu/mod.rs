@@ -17,6 +17,7 @@ mod program;
 mod resident;
 mod run;
 mod schedule;
+mod support;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -7,7 +7,7 @@
 use super::dispatch::{Count, Dispatch, GROUP, Grid, MAX_GROUPS, Place, Shape};
 use super::schedule::{Node, Tail, nodes};
 use super::wgsl;
-use crate::backend::{Objective, Purpose, fused_head};
+use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::error::{Error, Result};
 use crate::losses::Head;
 use crate::optimizers::OptimizerConfig;
@@ -46,14 +46,12 @@ impl Program {
     /// Makes the dispatches of a step. Training needs the optimizer.
     pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, optimizer: Option<&OptimizerConfig>) -> Result<Self> {
         let (mut output, mut head, mut last) = (plan.outputs[0], Head::Plain, plan.stages.len());
-        let objective = match purpose {
-            Purpose::Train(objective) | Purpose::Evaluate(objective) => Some(objective),
-            Purpose::Predict => None,
-        };
-        if let Some(objective) = objective {
-            let own = output;
-            (output, head) = fused_head(plan, objective);
-            last -= usize::from(output != own);
+        let objective = purpose.objectives().first();
+        let input = objective.map(|objective| loss_input(plan, 0, objective));
+        if let Some(LossInput { tensor, head: own, fused: Some(stage) }) = input
+            && stage + 1 == last
+        {
+            (output, head, last) = (tensor, own, stage);
         }
         let training = matches!(purpose, Purpose::Train(_));
         let (nodes, roots) = nodes(plan, last, output, training);

@@ -63,11 +63,11 @@ impl Resident {
             resident.buffers.push((Place::Input(i), upload(gpu, input, "x", |_, _| Ok(()))?));
         }
         resident.buffers.push((Place::Order, buffer(gpu, feed.rows(), "order of the samples")?));
-        let target = match &feed.target {
+        let target = match feed.targets.first().and_then(Option::as_ref) {
             None => return Ok(resident),
             Some(Target::Dense(y)) => upload(gpu, y, "y", |_, _| Ok(()))?,
             Some(Target::Class(y)) => {
-                let ignored = objective.and_then(|o| o.loss.loss.ignored_class());
+                let ignored = objective.and_then(Objective::ignored_class);
                 let mut classes = Vec::with_capacity(y.rows() * y.row_len());
                 let target = upload(gpu, y, "y", |from, ids| {
                     classes.extend_from_slice(ids);
@@ -89,7 +89,7 @@ impl Resident {
             }
         };
         let mut weights = Vec::with_capacity(feed.rows());
-        match &feed.weights {
+        match feed.weights.first().and_then(Option::as_ref) {
             Some(array) => (0..feed.rows()).for_each(|row| weights.push(array.element(row, 0) as f32)),
             None => weights.resize(feed.rows(), 1.0),
         }
@@ -113,8 +113,8 @@ impl Resident {
     }
 
     /// What the sum of a batch's weighted losses is multiplied by, as on the CPU.
-    pub fn loss_scale(&self, config: LossConfig, samples: &[u32]) -> f64 {
-        let LossConfig { loss, reduction } = config;
+    pub fn loss_scale(&self, objective: &Objective, samples: &[u32]) -> f64 {
+        let Some(LossConfig { loss, reduction }) = &objective.loss else { return 0.0 };
         let counted = |sample: u32| -> usize {
             let rows = sample as usize * self.per_sample..(sample as usize + 1) * self.per_sample;
             match (&self.classes, loss.ignored_class()) {

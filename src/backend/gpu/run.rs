@@ -30,9 +30,16 @@ pub struct Compiled {
 }
 
 /// One step, as `Step` in `common.wgsl`.
-fn step_record(first: usize, samples: usize, number: u64, scale: f64, slot: usize, rule: &[f32]) -> [u32; 24] {
+fn step_record(
+    first: usize,
+    samples: usize,
+    number: u64,
+    scale: f64,
+    slot: usize,
+    rule: &[f32],
+) -> [u32; 8 + MAX_PARAMETERS] {
     debug_assert!(rule.len() <= MAX_PARAMETERS);
-    let mut words = [0; 24];
+    let mut words = [0; 8 + MAX_PARAMETERS];
     let head = [first as u32, samples as u32, number as u32, (number >> 32) as u32];
     words[..4].copy_from_slice(&head);
     words[4] = (scale as f32).to_bits();
@@ -94,9 +101,9 @@ impl Run<'_, '_> {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             for i in 0..count {
                 let places = self.places(steps.from + done + i);
-                let scale = resident.loss_scale(self.objective.loss, &steps.order[places.clone()]);
+                let scale = resident.loss_scale(self.objective, &steps.order[places.clone()]);
                 let number = self.optimizer.map_or(0, |o| o.iterations()) + (done + i) as u64;
-                let rule = self.optimizer.map(|o| o.config().parameters(number + 1, o.learning_rate()));
+                let rule = self.optimizer.map(|o| o.config().parameters(number + 1, o.rate().at(number)));
                 let words = step_record(places.start, places.len(), number, scale, i, &rule.unwrap_or_default());
                 gpu.queue.write_buffer(&compiled.memory.steps, i as u64 * RECORD, bytemuck::cast_slice(&words));
                 dispatches += compiled.encode(&mut pass, i, places.len());
@@ -161,10 +168,12 @@ impl Compiled {
 /// Adds one step's results: for each workgroup of rows the sum of the losses, then that of each metric.
 fn tally(results: &[f32], quantities: usize, samples: usize, per_sample: usize, scale: f64, totals: &mut Totals) {
     let sum = |i: usize| -> f64 { results.chunks_exact(quantities).map(|group| f64::from(group[i])).sum() };
-    totals.loss += sum(0) * scale * samples as f64;
+    let loss = sum(0) * scale * samples as f64;
+    totals.loss += loss;
+    totals.losses[0] += loss;
     totals.samples += samples as f64;
     for (i, metric) in totals.metrics.iter_mut().enumerate() {
-        metric.0 += sum(1 + i);
-        metric.1 += (samples * per_sample) as f64;
+        metric[0] += sum(1 + i);
+        metric[1] += (samples * per_sample) as f64;
     }
 }

@@ -97,7 +97,8 @@ pub fn nodes(plan: &Plan, last: usize, output: TensorId, training: bool) -> (Vec
                 nodes.push(Node::Tail { stage: i, tail });
             }
             Kind::RowMap(activation) => nodes.push(Node::Rows { stage: i, activation: *activation }),
-            Kind::Dropout { .. } | Kind::Reshape => roots[stage.output] = roots[stage.input()],
+            // What is left is refused when a plan is compiled, see `support.rs`.
+            _ => roots[stage.output] = roots[stage.input()],
         }
     }
     (nodes, roots)

@@ -4,9 +4,10 @@ use super::device::Gpu;
 use super::pipelines::storage_bindings;
 use super::wgsl::{self, TailVariant, WeightVariant};
 use crate::activations::Activation;
-use crate::backend::{Device, Objective};
+use crate::backend::{Device, Measure, Objective};
 use crate::losses::{Head, Loss, LossConfig, Reduction, TargetKind};
 use crate::metrics::Metric;
+use crate::model::Samples;
 use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig};
 use crate::train::{Fit, Schedule};
 use crate::{Array, Error, Result, Sequential};
@@ -83,18 +84,7 @@ fn every_activation() {
 }
 
 fn losses() -> Vec<Loss> {
-    let (smooth, sharp) = (0.1, 0.0);
-    let mut all = vec![Loss::MeanSquaredError, Loss::MeanAbsoluteError];
-    for from_logits in [false, true] {
-        for label_smoothing in [sharp, smooth] {
-            all.push(Loss::BinaryCrossentropy { from_logits, label_smoothing });
-            all.push(Loss::CategoricalCrossentropy { from_logits, label_smoothing });
-        }
-        for ignore_class in [None, Some(-1)] {
-            all.push(Loss::SparseCategoricalCrossentropy { from_logits, ignore_class });
-        }
-    }
-    all
+    crate::losses::tests::samples().into_iter().filter(Loss::has_wgsl).collect()
 }
 
 #[test]
@@ -103,11 +93,11 @@ fn every_loss_and_metric() {
         let class = loss.target_kind() == TargetKind::Class;
         let mut metrics = vec![Metric::Accuracy, Metric::BinaryAccuracy { threshold: 0.5 }];
         metrics.push(if class { Metric::SparseCategoricalAccuracy } else { Metric::CategoricalAccuracy });
-        metrics.extend(losses().into_iter().filter(|l| l.target_kind() == loss.target_kind()).map(Metric::Loss));
-        let config = LossConfig { loss, reduction: Reduction::SumOverBatchSize };
+        metrics.push(Metric::Loss(loss.clone()));
+        let config = LossConfig { loss: loss.clone(), reduction: Reduction::SumOverBatchSize };
         for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
-            validate(&wgsl::loss(&Objective { loss: config, metrics: metrics.clone() }, head, true));
-            validate(&wgsl::loss(&Objective { loss: config, metrics: vec![] }, head, false));
+            validate(&wgsl::loss(&objective(&config, &metrics), head, true));
+            validate(&wgsl::loss(&objective(&config, &[]), head, false));
         }
     }
 }
@@ -122,9 +112,19 @@ fn every_rule() {
         json!({"class_name": "Adam", "config": {"amsgrad": true, "clipvalue": 0.5, "weight_decay": 0.01}}),
         json!({"class_name": "Adam", "config": {"clipnorm": 1.0}}),
         json!({"class_name": "SGD", "config": {"global_clipnorm": 1.0}}),
+        json!({"class_name": "AdamW", "config": {"use_ema": true, "clipvalue": 0.5}}),
+        json!({"class_name": "RMSprop", "config": {"centered": true, "momentum": 0.5, "weight_decay": 0.1}}),
+        json!({"class_name": "Adagrad", "config": {"use_ema": true}}),
+        json!({"class_name": "Adadelta", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Adamax", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Nadam", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Ftrl", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Ftrl", "config": {"learning_rate_power": -0.2, "use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Lion", "config": {"use_ema": true, "weight_decay": 0.1}}),
     ];
     for rule in rules {
         let rule = OptimizerConfig::parse(&rule).unwrap();
+        assert_eq!(rule.refused_by_shaders(), None);
         assert!(rule.parameters(3, 0.1).len() <= MAX_PARAMETERS);
         let variant = WeightVariant { kernel: true, bias: true, gather: true, accumulate: false };
         validate(&wgsl::weight_gradient(variant, Some(&rule)));
@@ -147,7 +147,7 @@ fn a_lost_device_leaves_the_last_good_weights() {
         let x = Array::new((0..16).map(|i| i as f32 / 16.0).collect(), &[8, 2])?;
         let y = Array::new(vec![1.0f32; 8], &[8, 1])?;
         let mut fit =
-            Fit::on(&model, vec![x], y, None, Schedule { batch: 4, steps: None, shuffle: false }, Some(device))?;
+            Fit::new(&model, Samples::of(x, y), Schedule { batch: 4, steps: None, shuffle: false }, Some(device))?;
         fit.begin_epoch();
         Ok(fit)
     };
@@ -168,4 +168,9 @@ fn a_lost_device_leaves_the_last_good_weights() {
     assert_ne!(later, good);
     run(&mut begin(Device::Gpu(0)).unwrap()).unwrap();
     assert_ne!(weights(), later);
+}
+
+fn objective(loss: &LossConfig, metrics: &[Metric]) -> Objective {
+    let metrics = metrics.iter().map(|metric| Measure { metric: metric.clone(), weighted: false });
+    Objective { loss: Some(loss.clone()), weight: 1.0, metrics: metrics.collect() }
 }

@@ -149,17 +149,18 @@ pub fn rows_backward(activation: &Activation, accumulate: bool) -> String {
 /// Loss, gradient and metrics.
 pub fn loss(objective: &Objective, head: Head, gradient: bool) -> String {
     let quantities = 1 + objective.metrics.len();
-    let class = objective.loss.loss.target_kind() == TargetKind::Class;
+    let class = objective.target_kind() == Some(TargetKind::Class);
     let constants: [(&str, &dyn Display); 4] = [
         ("CLASS", &class),
         ("GRADIENT", &gradient),
         ("QUANTITIES", &format!("{quantities}u")),
         ("VALUES", &format!("{}u", 64 * quantities)),
     ];
-    let mut functions = objective.loss.loss.wgsl("loss", head) + Metric::common_wgsl();
+    let mut functions =
+        objective.loss.as_ref().map_or_else(String::new, |l| l.loss.wgsl("loss", head)) + Metric::common_wgsl();
     let mut calls = String::new();
-    for (i, metric) in objective.metrics.iter().enumerate() {
-        functions += &metric.wgsl(&format!("metric_{i}"));
+    for (i, measure) in objective.metrics.iter().enumerate() {
+        functions += &measure.metric.wgsl(&format!("metric_{i}"));
         calls += &format!("    values[at + {i}u] = metric_{i}(row, from_row);\n");
     }
     functions += &format!("fn metrics(row: u32, from_row: u32, at: u32) {{\n{calls}}}\n");

@@ -13,7 +13,7 @@ struct Step {
     slot: u32,
     zero: vec2<u32>,
     // The constants of the optimizer's rule in this step.
-    rule: array<vec4<f32>, 4>,
+    rule: array<vec4<f32>, 8>,
 }
 
 // One a dispatch.

@@ -1,4 +1,4 @@
-// The accuracies of metrics.rs for one row. The files that need one of them get all.
+// The accuracies of accuracy.rs for one row. The files that need one of them get all.
 
 // The first column that holds the largest prediction.
 fn predicted_class(row: u32) -> f32 {

@@ -1,0 +1,135 @@
+"""Arrays by the names and structures of a model's inputs and outputs: what goes where.
+
+Lists go by order, dicts by names; one array alone serves a model of one input, and as weights all outputs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..layers.structure import flatten, keys_of
+from .arrays import Array, adjust_rank, as_array
+from .outputs import Output
+
+
+def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
+    """One array an input, in their order; dicts go by the inputs' names.
+
+    Raises:
+        ValueError: if an input is missing, or there are too many.
+    """
+    if x is None:
+        raise ValueError(f"`{argument}` must be given. Received: None")
+    try:
+        structure = model._structure()[0]
+    except AttributeError:  # not built yet: one input
+        return [as_array(x, argument)]
+    names = model.input_names
+    if isinstance(x, Mapping):
+        keys = keys_of(structure) if isinstance(structure, Mapping) else names
+        missing = [key for key in keys if key not in x]
+        if missing:
+            raise ValueError(
+                f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(x)}. '
+                f"Expected the following keys: {keys}"
+            )
+        values = flatten([x[key] for key in keys])
+    elif len(names) == 1:
+        values = [x]
+    elif isinstance(structure, Mapping):
+        raise wrong_inputs(model.name, keys_of(structure), len(x) if isinstance(x, (list, tuple)) else 1)
+    else:
+        values = flatten_to(structure, x)
+        if len(values) != len(names):
+            raise wrong_inputs(model.name, names, len(values))
+    if len(names) == 1:
+        return [as_array(values[0], argument)]
+    return [as_array(value, f"{argument}: '{name}'") for name, value in zip(names, values, strict=True)]
+
+
+def wrong_inputs(name: str, keys: Sequence[Any], received: int) -> ValueError:
+    """The error for inputs that are too few or too many."""
+    example = ", ".join(f"'{key}': ..." for key in keys)
+    return ValueError(
+        f'Layer "{name}" expects {len(keys)} named input(s) with keys {list(keys)}, but it received {received} input '
+        f"tensors. Pass inputs as a dict, e.g. `layer({{{example}}})`."
+    )
+
+
+def flatten_to(structure: Any, value: Any) -> list[Any]:
+    """The entries of ``value`` that stand where ``structure`` has leaves; lists of numbers there stay whole."""
+    if isinstance(structure, (list, tuple)) and isinstance(value, (list, tuple)):
+        if len(structure) != len(value):
+            return list(value)
+        return [leaf for part, entry in zip(structure, value, strict=True) for leaf in flatten_to(part, entry)]
+    if isinstance(structure, Mapping) and isinstance(value, Mapping) and set(structure) == set(value):
+        return [leaf for key in keys_of(structure) for leaf in flatten_to(structure[key], value[key])]
+    return [value]
+
+
+def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Array | None]:
+    """One array an output; ``None`` for outputs without a loss.
+
+    Raises:
+        ValueError: if their number or names are not the outputs', or one that has a loss is missing.
+    """
+    compiled = model._compiled_outputs or [Output(name) for name in outputs.names]
+    if isinstance(y, Mapping):
+        values = outputs.by_name(dict(y), argument, True)
+    elif outputs.count == 1:
+        values = [y]
+    else:
+        values = flatten_to(outputs.structure, y)
+        trained = [output.loss is not None for output in compiled]
+        if isinstance(y, (list, tuple)) and len(y) == sum(trained) < outputs.count:
+            given = iter(y)
+            values = [next(given) if has_loss else None for has_loss in trained]
+        if len(values) != outputs.count:
+            shown = ["*"] * len(y) if isinstance(y, (list, tuple)) else "*"
+            raise ValueError(
+                f"y_true and y_pred have different structures.\ny_true: {shown}\ny_pred: {outputs.shown}\n"
+            )
+    arrays: list[Array | None] = []
+    for name, value, output in zip(outputs.names, values, compiled, strict=True):
+        where = argument if outputs.count == 1 else f"{argument}: '{name}'"
+        if value is None and (output.loss is not None or output.metrics or output.weighted):
+            raise ValueError(f"`{where}` must be given: the output has a loss or metrics. Received: None")
+        arrays.append(None if value is None else as_array(value, where))
+    return arrays
+
+
+def spread_weights(outputs: Any, weights: Any, argument: str) -> list[Array | None]:
+    """One array of weights an output; one array alone serves all of them."""
+    if isinstance(weights, Mapping):
+        values = outputs.by_name(dict(weights), argument, True)
+    elif outputs.count == 1:
+        values = [weights]
+    elif isinstance(weights, (list, tuple)) and any(one is None or np.ndim(one) for one in weights):
+        values = flatten_to(outputs.structure, weights)
+        if len(values) != outputs.count:
+            raise ValueError(
+                f"`{argument}` must be one array, or one for each of the {outputs.count} outputs. "
+                f"Received: {len(values)} entries"
+            )
+    else:
+        values = [weights] * outputs.count
+    return [None if value is None else as_array(value, argument) for value in values]
+
+
+def adjust_ranks(model: Any, arrays: Sequence[Array]) -> list[Array]:
+    """The inputs with one axis of length 1 more, or less, at the end where the model has it so.
+
+    Raises:
+        ValueError: if a shape is not that of the model's input.
+    """
+    adjusted = []
+    for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
+        x = adjust_rank(array, tensor.shape)
+        if len(arrays) > 1 and (x.ndim != len(tensor.shape) or x.shape[1:] != tensor.shape[1:]):
+            raise ValueError(
+                f"Input {index} with name '{tensor.name}' of layer '{model.name}' is incompatible with the layer: "
+                f"expected shape={tensor.shape}, found shape={x.shape}"
+            )
+        adjusted.append(x)
+    return adjusted

@@ -1,0 +1,36 @@
+//! The row means that the GPU computes, as WGSL.
+
+use super::Metric;
+use crate::losses::{Head, Loss};
+
+impl Metric {
+    /// WGSL of a function `name(row, from_row)` for one row of a shader, which has the text of [`Metric::common_wgsl`].
+    ///
+    /// # Panics
+    /// Where [`Metric::has_wgsl`] says no.
+    pub fn wgsl(&self, name: &str) -> String {
+        let of_loss = |loss: &Loss| {
+            let inner = format!("{name}_loss");
+            (loss.wgsl(&inner, Head::Plain), format!("{inner}(row, from_row, 0.0f, false)"))
+        };
+        let (before, call) = match self {
+            Self::BinaryAccuracy { threshold } => {
+                let threshold = crate::symbol::literal(*threshold);
+                (String::new(), format!("binary_accuracy(row, from_row, {threshold})"))
+            }
+            Self::CategoricalAccuracy | Self::SparseCategoricalAccuracy => {
+                (String::new(), "class_accuracy(row, from_row)".into())
+            }
+            Self::Accuracy => (String::new(), "accuracy(row, from_row)".into()),
+            Self::RootMeanSquaredError => of_loss(&Loss::MeanSquaredError),
+            Self::Loss(loss) => of_loss(loss),
+            _ => panic!("{} has no shader", self.name()),
+        };
+        format!("{before}fn {name}(row: u32, from_row: u32) -> f32 {{\n    return {call};\n}}\n")
+    }
+
+    /// What the metrics of a shader share.
+    pub fn common_wgsl() -> &'static str {
+        include_str!("accuracy.wgsl")
+    }
+}
