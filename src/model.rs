@@ -452,6 +452,7 @@ fn check_target(
     let columns = shape.last().copied().unwrap_or(1);
     objective.loss.as_ref().map_or(Ok(()), |l| l.loss.check(columns))?;
     for (measure, (config, _)) in objective.metrics.iter().zip(&asked.metrics) {
+        measure.metric.check(columns)?;
         // With one column a class id and a number are the same thing.
         if measure.metric.target_kind() != kind && columns != 1 {
             let expected = format!("a metric of {} targets, like the loss", name_of(kind));

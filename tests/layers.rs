@@ -457,3 +457,33 @@ fn equal_inputs_share_a_maximum_s_gradient() {
         assert_eq!([0, 1, 2].map(|l| after[l][0].data[0]), [0.75, 0.75, 0.5], "{class}");
     }
 }
+
+/// `keras/layers.json` holds inputs, weights and outputs of Keras's layers; `keras/layers.py` beside it writes them.
+#[test]
+fn outputs_are_keras_s() {
+    let cases: Value = serde_json::from_str(include_str!("keras/layers.json")).unwrap();
+    for case in cases.as_array().unwrap() {
+        let tensor = |value: &Value| {
+            let shape: Vec<usize> = serde_json::from_value(value[0].clone()).unwrap();
+            Tensor::new(&shape, serde_json::from_value(value[1].clone()).unwrap())
+        };
+        let all = |key: &str| case[key].as_array().unwrap().iter().map(tensor).collect::<Vec<_>>();
+        let (inputs, weights, output) = (all("inputs"), all("weights"), tensor(&case["output"]));
+        let class: &'static str = case["class"].as_str().unwrap().to_string().leak();
+        let net = Net {
+            inputs: inputs.iter().map(|x| x.shape[1..].to_vec()).collect(),
+            nodes: vec![(class, case["config"].clone(), (0..inputs.len()).collect())],
+        };
+        let model = net.model(every_thread(), &json!("sgd"));
+        let variables = model.graph().nodes[0].0.variables();
+        assert_eq!(variables.len(), weights.len(), "{class} {}", case["config"]);
+        for (v, w) in variables.iter().zip(&weights) {
+            v.assign(&w.shape, &w.data.iter().map(|&x| x as f32).collect::<Vec<_>>()).unwrap();
+        }
+        assert_eq!(model.output_shapes()[0], output.shape[1..], "{class} {}", case["config"]);
+        for (got, expected) in model.predict(arrays(&inputs)).unwrap().iter().zip(&output.data) {
+            let close = (f64::from(*got) - expected).abs() < 2e-6 * (1.0 + expected.abs());
+            assert!(close, "{class} {}: {got}, not {expected}", case["config"]);
+        }
+    }
+}

@@ -45,6 +45,7 @@ __all__ = [
     "num_threads",
     "regularizer_gradient",
     "regularizer_value",
+    "runs_on_gpu",
     "schedule_value",
     "set_device",
     "set_num_threads",
@@ -276,6 +277,10 @@ def constrain(config: str, w: NDArray[Any]) -> NDArray[np.float32]:
 def names(kind: str) -> list[str]:
     """Every name the engine knows of a kind: layers, activations, losses, metrics, optimizers, initializers,
     regularizers, constraints."""
+
+def runs_on_gpu(kind: str, config: str) -> bool:
+    """Whether the GPU backend can do what a configuration of a kind (layers, losses, metrics, optimizers, activations)
+    asks for; if not, it refuses it by name."""
 
 def schedule_value(config: str, step: float) -> float:
     """A learning rate schedule at a step."""

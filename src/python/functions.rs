@@ -226,6 +226,41 @@ pub fn names(kind: &str) -> PyResult<Vec<String>> {
     Ok(names.into_iter().map(str::to_string).collect())
 }
 
+/// Whether the GPU backend can do what a configuration asks for: a layer, a loss, a metric, an optimizer or an activation.
+#[pyfunction]
+pub fn runs_on_gpu(kind: &str, config: &str) -> PyResult<bool> {
+    let runs = guarded(|| {
+        let value = named(config, kind)?;
+        Ok(match kind {
+            "layers" => layer_runs_on_gpu(&value)?,
+            "losses" => LossConfig::parse(&value, "loss")?.loss.has_wgsl(),
+            "metrics" => MetricSpec::parse(&value, "metric")?.resolve(3, Some(3)).has_wgsl(),
+            "optimizers" => OptimizerConfig::parse(&value)?.refused_by_shaders().is_none(),
+            "activations" => Activation::parse(&value, "activation").map(|_| true)?,
+            other => return Err(Error::unknown("kind", other, &["layers", "losses", "metrics", "optimizers"])),
+        })
+    })?;
+    Ok(runs)
+}
+
+/// Lowers a layer for the first inputs that it takes, and asks for each of its stages.
+fn layer_runs_on_gpu(value: &Value) -> Result<bool> {
+    let one: [&[usize]; 4] = [&[4], &[3, 4], &[1], &[2, 3, 4]];
+    let inputs = one.iter().flat_map(|shape| [vec![shape.to_vec()], vec![shape.to_vec(), shape.to_vec()]]);
+    let mut refused = None;
+    for shapes in inputs {
+        let layer = Arc::new(Layer::from_value(value)?);
+        let nodes = vec![(layer, (0..shapes.len()).collect())];
+        let outputs = vec![shapes.len()];
+        let graph = Graph { nodes, input_shapes: shapes, outputs };
+        match graph.build(0).and_then(|()| graph.lower(0)) {
+            Ok(plan) => return Ok(plan.stages.iter().all(|stage| stage.kind.runs_on_gpu())),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| Error::Internal("no shape was tried".into())))
+}
+
 /// The seed that was set, and how many models have been seeded from it.
 static SEEDS: Mutex<Option<(u64, u64)>> = Mutex::new(None);
 

@@ -19,7 +19,7 @@ mod _core {
     #[pymodule_export]
     use super::functions::{
         activation, cpu_level, device, devices, initialize, inject_panic, loss_gradient, loss_values, metric_values,
-        names, next_seed, num_threads, set_device, set_num_threads, set_random_seed,
+        names, next_seed, num_threads, runs_on_gpu, set_device, set_num_threads, set_random_seed,
     };
     #[pymodule_export]
     use super::layer::{Layer, Variable};

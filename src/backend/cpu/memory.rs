@@ -141,10 +141,11 @@ impl Memory {
             if !purpose.objectives().is_empty() && variable.regularizer().is_some() {
                 memory.penalties[v] = arena.take(sums, variable.path())?.cast();
             }
-            if purpose.has_gradients() && plan.trained[v] && (general[v] || !plan.is_dense(v)) {
+            let trained = purpose.has_gradients() && plan.trained[v];
+            if trained && (general[v] || !plan.is_dense(v)) {
                 memory.variable_gradients[v] = arena.take(variable.layout().lines(), variable.path())?;
             }
-            if purpose.has_gradients() && plan.trained[v] && general[v] {
+            if trained && general[v] {
                 memory.norms[v] = arena.take(3 * sums, variable.path())?.cast();
             }
         }
