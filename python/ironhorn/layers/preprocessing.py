@@ -52,8 +52,8 @@ class CategoryEncoding(Layer):
     """Integers from 0 to ``num_tokens - 1`` as vectors of that length.
 
     ``"one_hot"`` gives each index a vector with one 1 (a last axis of size 1 is replaced); ``"multi_hot"`` gives each
-    row of indices one vector with a 1 for each index in it, ``"count"`` how often it is there. As in Keras an index out of
-    range counts for nothing.
+    row of indices one vector with a 1 for each index in it, ``"count"`` how often it is there.
+    As in Keras an index out of range counts for nothing.
 
     Args:
         num_tokens: how many indices there are.
