@@ -458,6 +458,18 @@ fn equal_inputs_share_a_maximum_s_gradient() {
     }
 }
 
+#[test]
+fn a_nan_is_never_lost() {
+    for class in ["Maximum", "Minimum", "Add", "Average"] {
+        let net = Net { inputs: vec![vec![1]; 3], nodes: vec![(class, json!({}), vec![0, 1, 2])] };
+        let model = net.model(every_thread(), &json!("sgd"));
+        for place in 0..3 {
+            let x = (0..3).map(|i| Array::new(vec![if i == place { f32::NAN } else { 1.0 }], &[1, 1]).unwrap());
+            assert!(model.predict(x.collect()).unwrap()[0].is_nan(), "{class}, input {place}");
+        }
+    }
+}
+
 /// `keras/layers.json` holds inputs, weights and outputs of Keras's layers; `keras/layers.py` beside it writes them.
 #[test]
 fn outputs_are_keras_s() {
