@@ -79,7 +79,7 @@ class Layer(Weights):
             )
         self.name: str = name if name is not None else auto_name(cls)
         self._trainable = trainable
-        self._native: Any = None
+        self._handle: Any = None
         self._built_shape: Any = None
         self._alone: tuple[Any, Any] | None = None
         self._activity_losses: list[np.float32] = []
@@ -88,8 +88,18 @@ class Layer(Weights):
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
-        self._native = _core.Layer(serialization.to_text(serialization.serialize(self)))
+        self._handle = _core.Layer(serialization.to_text(serialization.serialize(self)))
         self._built_shape = self._alone = self._variables = None
+
+    @property
+    def _native(self) -> Any:
+        """The engine's layer."""
+        if self._handle is None:
+            raise NotImplementedError(
+                f"Layer '{self.name}': {type(self).__name__} is none of Ironhorn's layers. Layers of one's own, with a "
+                "`call` in Python, are not there, because the engine computes every layer."
+            )
+        return self._handle
 
     @property
     def trainable(self) -> bool:
@@ -99,8 +109,8 @@ class Layer(Weights):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        if self._native is not None:
-            self._native.trainable = self._trainable
+        if self._handle is not None:
+            self._handle.trainable = self._trainable
 
     @property
     def built(self) -> bool:
@@ -120,7 +130,7 @@ class Layer(Weights):
 
     def _ensure_built(self, shapes: list[Shape]) -> None:
         with build_lock:
-            self._build(shapes, 0 if self._native is not None and self._native.built else _core.next_seed(), "0")
+            self._build(shapes, 0 if self._handle is None or self._handle.built else _core.next_seed(), "0")
 
     def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
         """Creates the variables where there are none; gives the shape of the output."""
