@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 DTYPE_CONFIG: dict[str, Any] = {
     "module": "keras",
     "class_name": "DTypePolicy",
@@ -38,6 +40,22 @@ def standardize_dtype(dtype: Any, owner: str) -> str:
     if name != "float32":
         raise ValueError(f"{owner} computes in float32. Received: dtype={dtype!r}")
     return "float32"
+
+
+def numpy_dtype(dtype: Any, owner: str) -> str:
+    """The name of the dtype that ``None``, a name, a NumPy dtype, a policy or a policy's configuration stands for.
+
+    Raises:
+        ValueError: for what is no dtype of NumPy's.
+    """
+    if isinstance(dtype, Mapping):
+        dtype = dtype.get("config", {}).get("name")
+    dtype = getattr(dtype, "compute_dtype", dtype)
+    names = {None: "float32", "float": "float32", "int": "int32"}
+    try:
+        return names[dtype] if dtype is None or dtype in ("float", "int") else np.dtype(dtype).name
+    except TypeError:
+        raise ValueError(f"{owner}: `dtype` must be a dtype of NumPy's. Received: dtype={dtype!r}") from None
 
 
 def check_seed(seed: Any, owner: str) -> int | None:

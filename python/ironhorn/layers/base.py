@@ -143,6 +143,11 @@ class Layer(Weights):
         """The shape of the output, for an input shape; both with the batch."""
         return self._output_shape(self._shapes(input_shape))
 
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        """A symbol of the output's shape and dtype, for the symbols of a call that is not made."""
+        tensors = self._tensors(inputs)
+        return KerasTensor(self._output_shape([tensor.shape for tensor in tensors]), self._output_dtype(tensors))
+
     def _shapes(self, input_shape: Any) -> list[Shape]:
         """The input shapes, one each; layers that merge take lists."""
         return [standardize_shape(input_shape, owner=self.name)]

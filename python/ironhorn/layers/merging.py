@@ -92,7 +92,8 @@ class Merge(Layer):
     def _merge_masks(self, inputs: Any, masks: Any) -> NDArray[np.bool_] | None:
         if any(mask is None for mask in masks):
             return None
-        merged: NDArray[np.bool_] = np.logical_or.reduce([np.asarray(mask, dtype=bool) for mask in masks])
+        arrays = np.broadcast_arrays(*(np.asarray(mask, dtype=bool) for mask in masks))
+        merged: NDArray[np.bool_] = np.asarray(np.stack(arrays).any(axis=0))
         return merged
 
     def _check_sizes(self, shapes: list[Shape]) -> None:
@@ -153,7 +154,7 @@ class Concatenate(Merge):
         for value, mask in zip(inputs, masks, strict=True):
             one = np.ones(value.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
             full.append(np.broadcast_to(one[..., None], value.shape) if one.ndim < len(value.shape) else one)
-        merged: NDArray[np.bool_] = np.concatenate(full, axis=self.axis).any(axis=-1)
+        merged: NDArray[np.bool_] = np.asarray(np.concatenate(full, axis=self.axis).any(axis=-1))
         return merged
 
     def _check_sizes(self, shapes: list[Shape]) -> None:

@@ -140,9 +140,14 @@ class Functional(Model):
             raise wrong_inputs(self.name, keys_of(mine) if isinstance(mine, dict) else self.input_names, len(tensors))
         return tensors
 
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Symbols of the outputs' shapes and dtypes, in their structure, for symbols of a call that is not made."""
+        shapes = self._output_shapes([tensor.shape for tensor in self._tensors(inputs)])
+        symbols = [KerasTensor(shape, known.dtype) for shape, known in zip(shapes, self.outputs, strict=True)]
+        return pack_as(self._outputs_struct, symbols)
+
     def _record(self, inputs: Any, tensors: list[KerasTensor]) -> Any:
-        shapes = self._output_shapes([tensor.shape for tensor in tensors])
-        packed = pack_as(self._outputs_struct, [KerasTensor(shape) for shape in shapes])
+        packed = self.compute_output_spec(inputs)
         Node(self, inputs, packed, tensors)
         return packed
 

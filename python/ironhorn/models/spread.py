@@ -46,7 +46,14 @@ def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
         values = flatten_to(structure, x)
         if len(values) != len(names):
             raise wrong_inputs(model.name, names, len(values))
+    for name, value in zip(names, values, strict=True):
+        if value is None or (isinstance(value, (list, tuple)) and len(value) == 1 and value[0] is None):
+            raise ValueError(f"`{argument}`: input '{name}' is not optional. Received: None")
     if len(names) == 1:
+        rank = len(model.inputs[0].shape)
+        parts: Sequence[Any] = values[0] if isinstance(values[0], (list, tuple)) and len(values[0]) > 1 else [None]
+        if all(hasattr(part, "__array__") and np.ndim(part) == rank for part in parts):  # whole batches, no rows
+            raise ValueError(f'Layer "{model.name}" expects 1 input(s), but it received {len(parts)} input tensors.')
         return [as_array(values[0], argument)]
     return [as_array(value, f"{argument}: '{name}'") for name, value in zip(names, values, strict=True)]
 
