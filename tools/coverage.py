@@ -1,0 +1,227 @@
+"""Writes docs/keras-coverage.md: what of Keras is here, name by name; ``python tools/coverage.py [FILE]``.
+
+Names and signatures are read off both packages, and what the GPU runs is asked of the engine. What is out of scope
+stands in coverage.toml. A test holds the page against this tool, so it cannot fall behind.
+"""
+
+import inspect
+import operator
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+
+import ironhorn
+from ironhorn import _core, serialization
+
+HERE = Path(__file__).parent
+DATA = tomllib.loads((HERE / "coverage.toml").read_text(encoding="utf-8"))
+PAGE = HERE.parent / "docs" / "keras-coverage.md"
+MODULES = (
+    "layers", "models", "activations", "losses", "metrics", "optimizers", "optimizers.schedules", "initializers",
+    "regularizers", "constraints", "callbacks", "ops", "utils", "datasets", "config", "random", "saving",
+)  # fmt: skip
+ON_GPU = ("layers", "activations", "losses", "metrics", "optimizers")
+HEAD = """# What of Keras is covered
+
+Written by `make coverage`; a test fails where it is not up to date. The peer is Keras {version} on JAX.
+
+- A name is **there** if the module of the same name has it. How it behaves is held against Keras by `tests/parity/`; what
+  differs on purpose stands in [keras-differences.md](keras-differences.md).
+- **Arguments** lists how a signature differs: a name that is missing, one that Keras has not, another default. Where it is
+  empty, names, order and defaults are Keras's. An argument can be there and refuse some of its values, by name.
+- **GPU** is the engine's own answer for the defaults: it runs there, or is refused by name before anything starts. A
+  model on the GPU besides has one output, and neither regularizers, constraints, weighted metrics nor loss weights.
+- What Ironhorn adds to Keras, such as devices, is not on this page.
+"""
+
+
+def parameters(thing: Any) -> dict[str, inspect.Parameter]:
+    """The parameters of a function, or of a class's constructor."""
+    function = thing.__init__ if isinstance(thing, type) else thing
+    found = inspect.signature(function).parameters
+    return {name: parameter for name, parameter in found.items() if name != "self"}
+
+
+def shown(parameter: inspect.Parameter) -> str:
+    """A default, as one writes it."""
+    default = parameter.default
+    return f"`{default!r}`" if default is not parameter.empty else "none"
+
+
+def differences(theirs: Any, ours: Any) -> str:
+    """How the signature of a class or a function differs; nothing where it does not."""
+    if not callable(theirs) or inspect.ismodule(theirs):
+        return ""
+    expected, got = parameters(theirs), parameters(ours)
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    (named, names), (more, other) = (
+        ([name for name, p in signature.items() if p.kind not in variable], {p.kind for p in signature.values()})
+        for signature in (expected, got)
+    )
+    absent = [name for name in named if name not in more]
+    if inspect.Parameter.VAR_KEYWORD in other:
+        absent = [name for name in absent if name not in DATA["through_kwargs"]]
+    parts = [f"no `{name}`" for name in absent]
+    if not names & set(variable):
+        parts += [f"also `{name}`" for name in more if name not in named]
+    parts += [
+        f"`{name}` is {shown(got[name])}, not {shown(expected[name])}"
+        for name in named
+        if name in more and shown(got[name]) != shown(expected[name])
+    ]
+    if [name for name in named if name in more] != [name for name in more if name in named]:
+        parts.append("another order")
+    return ", ".join(parts)
+
+
+def public(module: ModuleType) -> list[str]:
+    """The public names of a module of Keras's."""
+    return [name for name in dir(module) if not name.startswith("_")]
+
+
+def made(module: str, name: str, **options: Any) -> str:
+    """The configuration of an object of Ironhorn's, as the engine reads it."""
+    given = DATA["arguments"].get(module, {}).get(name, [])
+    keywords = given if isinstance(given, dict) else {}
+    thing = getattr(getattr(ironhorn, module), name)(*([] if keywords else given), **keywords, **options)
+    return serialization.to_text(serialization.serialize(thing))
+
+
+def runs(module: str, name: str) -> str:
+    """Whether the GPU runs it, for what is the engine's; of an optimizer also the options it does not run with."""
+    ask = getattr(_core, "runs_on_gpu", None)
+    if ask is None:
+        return "?"
+    ours = getattr(getattr(ironhorn, module), name)
+    known = _core.names(module)
+    if not isinstance(ours, type):
+        form = serialization.to_text(getattr(ours, "__name__", name))
+        known = [*known, *_core.names("losses")] if module == "metrics" else known
+        return ("yes" if ask(module, form) else "refused") if name in known else ""
+    snake = ironhorn.naming.to_snake_case(name)
+    if name not in known and snake not in known or name == "InputLayer":
+        return ""
+    if not ask(module, made(module, name)):
+        return "refused"
+    taken = parameters(ours) if module == "optimizers" else {}
+    options = {key: value for key, value in DATA["optimizer_options"].items() if key in taken}
+    refused = [key for key, value in options.items() if not ask(module, made(module, name, **{key: value}))]
+    return "yes" + "".join(f", not with `{key}`" for key in refused)
+
+
+def folded(module: str, absent: list[str]) -> dict[str, list[str]]:
+    """The names that are out of scope, by family."""
+    families = {}
+    for title, patterns in DATA["families"].get(module, {}).items():
+        families[title] = [name for name in absent if any(re.fullmatch(pattern, name) for pattern in patterns)]
+        for pattern in patterns:
+            if not any(re.fullmatch(pattern, name) for name in absent):
+                raise ValueError(f"coverage.toml: {pattern!r} of {module} matches nothing that is absent")
+    return families
+
+
+def aliases(theirs: ModuleType, ours: ModuleType | None) -> dict[str, list[str]]:
+    """The names of a module, and under the first of each the others that both packages give the same thing."""
+    groups: dict[str, list[str]] = {}
+    for name in public(theirs):
+        thing, own = getattr(theirs, name), getattr(ours, name, None)
+        for first, others in groups.items():
+            if getattr(theirs, first) is thing and (own is None or getattr(ours, first, None) is own):
+                others.append(name)
+                break
+        else:
+            groups[name] = []
+    return groups
+
+
+def section(module: str) -> tuple[str, list[int], list[str]]:
+    """A module: what the overview says of it, and its lines."""
+    theirs = operator.attrgetter(module)(keras)
+    try:
+        ours = operator.attrgetter(module)(ironhorn)
+    except AttributeError:
+        ours = None
+    names = [name for name in public(theirs) if name not in ("legacy", "schedules", "linalg", "nn", "numpy")]
+    absent = [name for name in public(theirs) if name in names and not hasattr(ours, name)]
+    families = folded(module, absent)
+    aside = {name for family in families.values() for name in family}
+    counts = [len(names), len(names) - len(absent), len(aside), len(absent) - len(aside)]
+    gpu = module in ON_GPU
+    lines = [f"## {module}", "", f"| Name | There |{' GPU |' * gpu} Arguments |", f"|---|---|{'---|' * gpu}---|"]
+    for name, others in aliases(theirs, ours).items():
+        if name in names and name not in aside:
+            there = name not in absent
+            title = ", ".join(f"`{each}`" for each in (name, *others))
+            arguments = differences(getattr(theirs, name), getattr(ours, name)) if there else ""
+            column = f" {runs(module, name) if there else str()} |" if gpu else ""
+            lines.append(f"| {title} | {'yes' if there else 'no'} |{column} {arguments} |")
+    lines = [line.replace("|  |", "| |").replace("|  |", "| |") for line in lines]
+    if families:
+        lines += ["", "Out of scope:", ""]
+        lines += [f"- {title} ({len(f)}): {', '.join(f'`{name}`' for name in f)}." for title, f in families.items()]
+    return module, counts, lines
+
+
+def objects(package: Any) -> Iterator[tuple[str, Any]]:
+    """Something of each kind, to look at what can be asked of it."""
+    model = package.Sequential([package.Input((3,)), package.layers.Dense(2)], name="model")
+    model.compile("adam", "mse")
+    yield "Sequential", model
+    yield "Model", package.Model(model.inputs, model.outputs, name="graph")
+    yield "layers.Dense", model.layers[0]
+    yield "layers.Normalization", package.layers.Normalization(mean=0.0, variance=1.0)
+    yield "KerasTensor", model.inputs[0]
+    yield "losses.MeanSquaredError", package.losses.MeanSquaredError()
+    yield "metrics.Mean", package.metrics.Mean()
+    yield "metrics.AUC", package.metrics.AUC()
+    yield "optimizers.Adam", model.optimizer
+    yield "optimizers.schedules.CosineDecay", package.optimizers.schedules.CosineDecay(0.1, 10)
+    yield "initializers.GlorotUniform", package.initializers.GlorotUniform()
+    yield "regularizers.L2", package.regularizers.L2()
+    yield "constraints.MaxNorm", package.constraints.MaxNorm()
+    yield "callbacks.Callback", package.callbacks.Callback()
+    yield "callbacks.EarlyStopping", package.callbacks.EarlyStopping()
+    yield "random.SeedGenerator", package.random.SeedGenerator(1)
+    yield "utils.Progbar", package.utils.Progbar(3)
+
+
+def members() -> list[str]:
+    """Methods and attributes of typical objects."""
+    lines = ["## Methods and attributes", "", "| Of a | There | Missing | Arguments |", "|---|---|---|---|"]
+    for (name, theirs), (_, ours) in zip(objects(keras), objects(ironhorn), strict=True):
+        names = [each for each in dir(theirs) if not each.startswith("_")]
+        absent = [each for each in names if not hasattr(type(ours), each) and each not in dir(ours)]
+        changed = []
+        for each in names:
+            mine, own = inspect.getattr_static(theirs, each, None), inspect.getattr_static(ours, each, None)
+            if inspect.isfunction(mine) and inspect.isfunction(own) and (text := differences(mine, own)):
+                changed.append(f"`{each}`: {text}")
+        missing = ", ".join(f"`{each}`" for each in absent)
+        lines.append(f"| `{name}` | {len(names) - len(absent)} of {len(names)} | {missing} | {'; '.join(changed)} |")
+    return [line.replace("|  |", "| |").replace("|  |", "| |") for line in lines]
+
+
+def page() -> str:
+    """The whole page."""
+    sections = [section(module) for module in MODULES]
+    lines = ["| Module | Names in Keras | There | Out of scope | Missing |", "|---|---|---|---|---|"]
+    for module, counts, _ in sections:
+        lines.append(f"| [{module}](#{module.replace('.', '')}) | {' | '.join(map(str, counts))} |")
+    lines += ["", "Modules of Keras that are not here:", ""]
+    lines += [f"- `{module}`: {reason}" for module, reason in DATA["modules"].items()]
+    top = [name for name in public(keras) if not inspect.ismodule(getattr(keras, name))]
+    absent = ", ".join(f"`{name}`" for name in top if not hasattr(ironhorn, name))
+    lines += ["", f"Of the {len(top)} names of `keras` itself that are no modules these are missing: {absent}."]
+    for _, _, text in sections:
+        lines += ["", *text]
+    return "\n".join([HEAD.format(version=keras.__version__), *lines, "", *members()]) + "\n"
+
+
+if __name__ == "__main__":
+    (Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE).write_text(page(), encoding="utf-8")
