@@ -34,7 +34,12 @@ static ALLOCATOR: Counting = Counting;
 fn steps_allocate_nothing() {
     let layers = vec![
         ("Dense", json!({"units": 100, "activation": "relu"})),
+        ("BatchNormalization", json!({})),
         ("Dropout", json!({"rate": 0.2})),
+        ("PReLU", json!({})),
+        ("GaussianNoise", json!({"stddev": 0.1})),
+        ("LayerNormalization", json!({"activity_regularizer": "l2"})),
+        ("UnitNormalization", json!({})),
         ("Dense", json!({"units": 10, "activation": "softmax"})),
     ];
     let mut setup = Setup::new(&[300], layers, json!("sparse_categorical_crossentropy"), json!("adam"));

@@ -128,8 +128,6 @@ class Optimizer:
         decays: Sequence[bool],
     ) -> None:
         """One step over arrays, in place."""
-    def overwrite(self, weights: Sequence[NDArray[np.float32]]) -> None:
-        """Puts the averages into arrays, in place."""
     def clip(self, gradients: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]: ...
     def slot(self, key: int, index: int) -> NDArray[np.float32]:
         """A slot of the array in this place, flat."""

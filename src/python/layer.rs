@@ -44,8 +44,10 @@ impl Variable {
         array_of(py, values, self.0.shape())
     }
     fn assign(&self, py: Python, value: &Bound<PyUntypedArray>) -> PyResult<()> {
-        let values = numbers(value, self.0.path())?;
         let shape = value.shape().to_vec();
+        // The engine's arrays have an axis at least.
+        let value = if shape.is_empty() { &value.call_method1("reshape", (1,))?.cast_into()? } else { value };
+        let values = numbers(value, self.0.path())?;
         detached(py, || self.0.assign(&shape, &values))
     }
 }

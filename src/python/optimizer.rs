@@ -48,7 +48,7 @@ impl<'py> Gradient<'py> {
     }
 }
 
-/// Weights that may be written; `None` for what is read-only, not in C order, or given twice.
+/// Weights that may be written; what is read-only, not in C order or given twice is refused.
 fn writable<'py>(array: &Bound<'py, PyArrayDyn<f32>>, key: usize) -> PyResult<PyReadwriteArrayDyn<'py, f32>> {
     let expected = "a writable float32 array in C order that shares memory with no other";
     let refused = |received: String| PyErr::from(Error::invalid(format!("variable {key}"), expected, received));
@@ -123,14 +123,6 @@ impl Optimizer {
             pairs.push(Pair { key, weights: view.as_slice_mut()?, gradient, decays });
         }
         detached(py, || lock(&self.state).apply(&mut pairs))
-    }
-
-    /// Puts the averages into arrays, in place.
-    fn overwrite<'py>(&self, weights: Vec<Bound<'py, PyArrayDyn<f32>>>) -> PyResult<()> {
-        for (key, array) in weights.iter().enumerate() {
-            lock(&self.state).overwrite_standalone(key, writable(array, key)?.as_slice_mut()?);
-        }
-        Ok(())
     }
 
     /// Clipped copies of gradients.

@@ -1,6 +1,7 @@
 //! Small networks for the tests, and their oracle: plain loops in double precision, straight from the formulas.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod nets;
 pub mod oracle;
 
 use ironhorn::activations::{Activation, Formula, Visitor};

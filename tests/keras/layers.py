@@ -1,4 +1,4 @@
-"""Writes layers.json: what Keras gives for small inputs, which tests/layers.rs holds the engine against.
+"""Writes layers.json: what Keras gives for small inputs, which tests/layer_values.rs holds the engine against.
 
 Run with KERAS_BACKEND=jax (Keras 3.15.1).
 """

@@ -121,7 +121,7 @@ def test_a_model_that_is_not_compiled():
         ({"loss": ["mse", "mae"]}, ValueError, "`loss` must have one entry"),
         ({"metrics": "accuracy"}, ValueError, "Expected `metrics` argument to be a list"),
         ({"metrics": ["acuracy"]}, ValueError, "Unknown metric: 'acuracy'. Did you mean 'accuracy'"),
-        ({"metrics": [lambda t, p: 0.0]}, TypeError, "A metric is a name"),
+        ({"metrics": [3.5]}, ValueError, "Could not interpret metric"),
         ({"metrics": [metrics.Mean()]}, TypeError, "Mean"),
         ({"weighted_metrics": "mae"}, ValueError, "weighted_metrics"),
         ({"loss_weights": [0.5, 0.5]}, ValueError, "loss_weights"),

@@ -243,8 +243,7 @@ def test_category_encoding():
     assert CategoryEncoding(4)([[0, 1], [3, 3]]).tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]
     assert CategoryEncoding(4, "count")([[0, 1], [3, 3]]).tolist() == [[1, 1, 0, 0], [0, 0, 0, 2]]
     assert CategoryEncoding(4, "count")([3, 3, 1]).tolist() == [0, 1, 0, 2]
-    with pytest.raises(ValueError, match="4"):
-        CategoryEncoding(4)([[0, 4]])
+    assert CategoryEncoding(4)([[0, 4], [-1, 9]]).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_an_index_outside_of_an_embedding():

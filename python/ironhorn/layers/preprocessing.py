@@ -53,6 +53,7 @@ class CategoryEncoding(Layer):
 
     ``"one_hot"`` gives each index a vector with one 1 (a last axis of size 1 is replaced); ``"multi_hot"`` gives each
     row of indices one vector with a 1 for each index in it, ``"count"`` how often it is there.
+    As in Keras an index out of range counts for nothing.
 
     Args:
         num_tokens: how many indices there are.
@@ -60,7 +61,7 @@ class CategoryEncoding(Layer):
         sparse: only ``False``.
 
     Raises:
-        ValueError: for unknown modes, ``num_tokens`` below 1, and indices out of range.
+        ValueError: for unknown modes, and ``num_tokens`` below 1.
     """
 
     _records_build = True

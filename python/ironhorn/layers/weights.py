@@ -115,7 +115,7 @@ class Weights:
                     f"shape {array.shape}."
                 )
         for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(np.ascontiguousarray(array, dtype=np.float32))
+            variable.assign(np.asarray(array, dtype=np.float32, order="C"))
 
     def count_params(self) -> int:
         """How many numbers the weights hold.

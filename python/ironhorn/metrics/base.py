@@ -90,7 +90,9 @@ class Metric:
         """
         self._check_super_called()
         is_form = initializer is None or callable(initializer) or isinstance(initializer, (str, Mapping))
-        start = initializers.get("zeros" if initializer is None else initializer) if is_form else initializer
+        start: Any = initializer
+        if is_form:
+            start = initializers.get("zeros" if initializer is None else initializer)
         variable = Variable(start, tuple(shape), standardize_dtype(dtype, type(self).__name__), name)
         self._variables.append(variable)
         return variable

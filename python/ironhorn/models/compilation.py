@@ -48,6 +48,11 @@ class Compilation:
     def _undone_on_error(self) -> AbstractContextManager[None]:
         raise NotImplementedError
 
+    def _trained(self) -> list[Any]:
+        """The variables that training changes by their gradients."""
+        variables: list[Any] = self.trainable_variables  # type: ignore[attr-defined]
+        return variables
+
     def _outputs(self) -> Outputs:
         """The outputs by name; of a model that is not built yet one without a name."""
         try:
@@ -143,6 +148,11 @@ class Compilation:
             engine.compile(self.optimizer._native, self._compile_text)
             self._compiled_engine = engine
         return engine
+
+    def _bind_optimizer(self) -> None:
+        """Tells the optimizer which variables it trains."""
+        assert self.optimizer is not None
+        self.optimizer.bind(self._trained())
 
     def _in_order(self, logs: dict[str, float]) -> Any:
         names = [name for name in self.metrics_names if name in logs]

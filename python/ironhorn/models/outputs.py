@@ -11,6 +11,7 @@ from typing import Any
 from .. import losses, serialization
 from ..layers.structure import flatten, flatten_with_path, is_nested, keys_of, map_structure
 from ..metrics.compiled import resolve
+from ..metrics.reduction import Mean, Sum
 
 
 @dataclasses.dataclass
@@ -221,6 +222,9 @@ def _metric_list(entries: Any) -> list[Measure]:
     if isinstance(entries, (list, tuple)):
         return [metric for entry in entries for metric in _metric_list(entry)]
     [metric] = resolve([entries], allow_python=True)
+    if type(metric.metric) in (Mean, Sum):
+        name = type(metric.metric).__name__
+        raise TypeError(f"compile: {name} measures values, not targets and predictions. Received: {entries!r}")
     return [Measure(metric.name, metric.name, metric.form, metric._direction, metric.metric)]
 
 

@@ -100,8 +100,6 @@ class Trainer(Compilation):
             if held_out is not None:
                 validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
             calls = self._callbacks(callbacks, shown, epochs, session.steps, add_history=True)
-        assert self.optimizer is not None
-        self.optimizer.built = True
         self.stop_training = False
         logs: dict[str, Any] = {}
         try:
@@ -117,6 +115,8 @@ class Trainer(Compilation):
                 calls.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
+            if epochs > 0 and self.optimizer is not None:
+                self.optimizer.finalize_variable_values(self._trained())
             calls.on_train_end(logs)
         finally:
             del session, validation  # a kept traceback must not keep the arrays
@@ -220,8 +220,6 @@ class Trainer(Compilation):
         batch = data.pack(self, x, data.require_targets(y), sample_weight, class_weight)
         with self._undone_on_error():
             session = self._training(self._ready(batch.x), batch, len(batch), None, False, None)
-        assert self.optimizer is not None
-        self.optimizer.built = True
         return self._one_batch(session, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -269,7 +267,9 @@ class Trainer(Compilation):
         def begin(x: Any, y: Any, weights: Any) -> Any:
             return engine.fit_session(x, y, weights, size, steps, shuffle, _resolve(device))
 
-        return open_session(self, packed, adjust_ranks(self, packed.x), begin, training=True)
+        session = open_session(self, packed, adjust_ranks(self, packed.x), begin, training=True)
+        self._bind_optimizer()
+        return session
 
     def _training_data(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any, share: float, validation_data: Any

@@ -1,9 +1,10 @@
 //! The CPU: fused stages on SIMD registers, several threads in lockstep.
 //!
 //! From the outside in: `executor` runs regions of steps, `program` is the schedule of operations and barriers that a
-//! plan becomes, `memory` holds every buffer, `ops` carries out one operation on a worker's share, and `gemm`,
-//! `dense`,
-//! `elementwise`, `rows` and `update` are the kernels. `pool`, `pace` and `simd` know nothing of networks.
+//! plan becomes, `memory` holds every buffer, `ops` carries out one operation on a worker's share, with `kinds`,
+//! `normalize` and `embedding` for the stages beyond dense layers. The kernels: `gemm`, `dense`, `elementwise`, `rows` and
+//! `update`; `arrange`, `merge`, `dot`, `columns`, `row_norm`, `prelu`, `noise` and `categories`, on the plain `lines`.
+//! `pool`, `pace` and `simd` know nothing of networks.
 
 mod arrange;
 mod categories;

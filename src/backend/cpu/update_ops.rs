@@ -41,7 +41,7 @@ impl<'a> Course<'a> {
 
 /// Where the parts of a unit lie in its kernel and in its gradient, panel by panel: (offset of the variable's part,
 /// offset in the scratch, floats).
-pub(super) fn kernel_parts(kernel: Layout, unit: &Unit) -> impl Iterator<Item = (usize, usize, usize)> {
+pub(super) fn kernel_parts(kernel: Layout, unit: &Unit) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
     let (rows, panel) = (unit.rows.clone(), unit.panel);
     (0..unit.across).map(move |p| {
         let count = rows.len() * PANEL;
@@ -331,7 +331,7 @@ impl Context<'_> {
     fn runs(&self, v: usize, worker: &Worker) -> impl Iterator<Item = (usize, usize)> {
         let layout = self.plan.variables[v].layout();
         let own = part(units(layout), 1, worker).map(move |i| unit(layout, i));
-        own.flat_map(move |unit| kernel_parts(layout, &unit).map(|(at, _, count)| (at, count)).collect::<Vec<_>>())
+        own.flat_map(move |unit| kernel_parts(layout, &unit).map(|(at, _, count)| (at, count)))
     }
 
     /// The direction of an update in place of the gradient, where its length is to be measured first.
