@@ -18,6 +18,7 @@ import keras
 
 import ironhorn
 from ironhorn import _core, serialization
+from ironhorn.metrics.compiled import resolve
 
 HERE = Path(__file__).parent
 DATA = tomllib.loads((HERE / "coverage.toml").read_text(encoding="utf-8"))
@@ -25,6 +26,10 @@ PAGE = HERE.parent / "docs" / "keras-coverage.md"
 MODULES = (
     "layers", "models", "activations", "losses", "metrics", "optimizers", "optimizers.schedules", "initializers",
     "regularizers", "constraints", "callbacks", "ops", "utils", "datasets", "config", "random", "saving",
+)  # fmt: skip
+BASES = (
+    ironhorn.layers.Layer, ironhorn.losses.Loss, ironhorn.metrics.Metric, ironhorn.metrics.MeanMetricWrapper,
+    ironhorn.optimizers.Optimizer, ironhorn.optimizers.schedules,
 )  # fmt: skip
 ON_GPU = ("layers", "activations", "losses", "metrics", "optimizers")
 HEAD = """# What of Keras is covered
@@ -85,33 +90,38 @@ def public(module: ModuleType) -> list[str]:
     return [name for name in dir(module) if not name.startswith("_")]
 
 
-def made(module: str, name: str, **options: Any) -> str:
-    """The configuration of an object of Ironhorn's, as the engine reads it."""
+def form(module: str, name: str, **options: Any) -> Any:
+    """What the engine is told of a thing; ``None`` for a base class, and for what Python computes."""
     given = DATA["arguments"].get(module, {}).get(name, [])
-    keywords = given if isinstance(given, dict) else {}
-    thing = getattr(getattr(ironhorn, module), name)(*([] if keywords else given), **keywords, **options)
-    return serialization.to_text(serialization.serialize(thing))
+    keywords = {**given, **options} if isinstance(given, dict) else options
+    thing = getattr(getattr(ironhorn, module), name)
+    if name in ("get", "serialize", "deserialize", "Input", "InputLayer") or thing in BASES:
+        return None
+    if module == "activations":
+        return {"class_name": thing.__name__, "config": keywords}
+    if module == "losses" and not isinstance(thing, type):
+        thing = getattr(ironhorn.losses, ironhorn.losses.registry._CLASS_OF[thing].__name__)
+    if isinstance(thing, type):
+        thing = thing(*(given if isinstance(given, list) else []), **keywords)
+    elif module == "layers":
+        return form(module, name.capitalize())
+    if module == "metrics":
+        return resolve([thing], allow_python=True)[0].form
+    return serialization.serialize(thing)
 
 
 def runs(module: str, name: str) -> str:
     """Whether the GPU runs it, for what is the engine's; of an optimizer also the options it does not run with."""
-    ask = getattr(_core, "runs_on_gpu", None)
-    if ask is None:
-        return "?"
-    ours = getattr(getattr(ironhorn, module), name)
-    known = _core.names(module)
-    if not isinstance(ours, type):
-        form = serialization.to_text(getattr(ours, "__name__", name))
-        known = [*known, *_core.names("losses")] if module == "metrics" else known
-        return ("yes" if ask(module, form) else "refused") if name in known else ""
-    snake = ironhorn.naming.to_snake_case(name)
-    if name not in known and snake not in known or name == "InputLayer":
+
+    def ask(**options: Any) -> bool:
+        return _core.runs_on_gpu(module, serialization.to_text(form(module, name, **options)))
+
+    if form(module, name) is None:
         return ""
-    if not ask(module, made(module, name)):
+    if not ask():
         return "refused"
-    taken = parameters(ours) if module == "optimizers" else {}
-    options = {key: value for key, value in DATA["optimizer_options"].items() if key in taken}
-    refused = [key for key, value in options.items() if not ask(module, made(module, name, **{key: value}))]
+    taken = parameters(getattr(ironhorn.optimizers, name)) if module == "optimizers" else {}
+    refused = [key for key, value in DATA["optimizer_options"].items() if key in taken and not ask(**{key: value})]
     return "yes" + "".join(f", not with `{key}`" for key in refused)
 
 
