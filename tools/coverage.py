@@ -36,12 +36,12 @@ HEAD = """# What of Keras is covered
 
 Written by `make coverage`; a test fails where it is not up to date. The peer is Keras {version} on JAX.
 
-- A name is **there** if the module of the same name has it. How it behaves is held against Keras by `tests/parity/`; what
-  differs on purpose stands in [keras-differences.md](keras-differences.md).
-- **Arguments** lists how a signature differs: a name that is missing, one that Keras has not, another default. Where it is
+- Each module has a table of the names that Ironhorn's module has too, and lists of those that it lacks. How they behave
+  is held against Keras by `tests/parity/`; what differs on purpose stands in [keras-differences.md](keras-differences.md).
+- **Arguments** is how a signature differs: a name that is missing, one that Keras has not, another default. Where it is
   empty, names, order and defaults are Keras's. An argument can be there and refuse some of its values, by name.
-- **GPU** is the engine's own answer for the defaults: it runs there, or is refused by name before anything starts. A
-  model on the GPU besides has one output, and neither regularizers, constraints, weighted metrics nor loss weights.
+- **GPU** is the engine's own answer for the defaults: it runs there, or is refused by name before anything starts. What
+  it refuses of whole models and variables stands in `src/backend/gpu/support.rs`.
 - What Ironhorn adds to Keras, such as devices, is not on this page.
 """
 
@@ -56,10 +56,10 @@ def parameters(thing: Any) -> dict[str, inspect.Parameter]:
 def shown(parameter: inspect.Parameter) -> str:
     """A default, as one writes it."""
     default = parameter.default
-    return f"`{default!r}`" if default is not parameter.empty else "none"
+    return f"`{default!r}`" if default is not parameter.empty else "no default"
 
 
-def differences(theirs: Any, ours: Any) -> str:
+def arguments(theirs: Any, ours: Any) -> str:
     """How the signature of a class or a function differs; nothing where it does not."""
     if not callable(theirs) or inspect.ismodule(theirs):
         return ""
@@ -76,13 +76,23 @@ def differences(theirs: Any, ours: Any) -> str:
     if not names & set(variable):
         parts += [f"also `{name}`" for name in more if name not in named]
     parts += [
-        f"`{name}` is {shown(got[name])}, not {shown(expected[name])}"
+        f"`{name}`: {shown(got[name])} (Keras: {shown(expected[name])})"
         for name in named
         if name in more and shown(got[name]) != shown(expected[name])
     ]
     if [name for name in named if name in more] != [name for name in more if name in named]:
         parts.append("another order")
     return ", ".join(parts)
+
+
+def row(cells: list[str]) -> str:
+    """A line of a table."""
+    return "| " + " | ".join(cells).replace("  ", " ").rstrip() + " |"
+
+
+def code(names: list[str]) -> str:
+    """Names, as code."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def public(module: ModuleType) -> list[str]:
@@ -157,24 +167,29 @@ def section(module: str) -> tuple[str, list[int], list[str]]:
         ours = operator.attrgetter(module)(ironhorn)
     except AttributeError:
         ours = None
-    names = [name for name in public(theirs) if name not in ("legacy", "schedules", "linalg", "nn", "numpy")]
-    absent = [name for name in public(theirs) if name in names and not hasattr(ours, name)]
+    names = public(theirs)
+    absent = [name for name in names if not hasattr(ours, name)]
     families = folded(module, absent)
     aside = {name for family in families.values() for name in family}
     counts = [len(names), len(names) - len(absent), len(aside), len(absent) - len(aside)]
     gpu = module in ON_GPU
-    lines = [f"## {module}", "", f"| Name | There |{' GPU |' * gpu} Arguments |", f"|---|---|{'---|' * gpu}---|"]
+    lines = [f"## {module}"]
+    if len(absent) < len(names):
+        lines += ["", f"| Name |{' GPU |' * gpu} Arguments |", f"|---|{'---|' * gpu}---|"]
     for name, others in aliases(theirs, ours).items():
-        if name in names and name not in aside:
-            there = name not in absent
+        if name not in absent:
             title = ", ".join(f"`{each}`" for each in (name, *others))
-            arguments = differences(getattr(theirs, name), getattr(ours, name)) if there else ""
-            column = f" {runs(module, name) if there else str()} |" if gpu else ""
-            lines.append(f"| {title} | {'yes' if there else 'no'} |{column} {arguments} |")
-    lines = [line.replace("|  |", "| |").replace("|  |", "| |") for line in lines]
-    if families:
-        lines += ["", "Out of scope:", ""]
-        lines += [f"- {title} ({len(f)}): {', '.join(f'`{name}`' for name in f)}." for title, f in families.items()]
+            cells = [
+                title,
+                *([runs(module, name)] if gpu else []),
+                arguments(getattr(theirs, name), getattr(ours, name)),
+            ]
+            lines.append(row(cells))
+    missing = {"Missing": [name for name in absent if name not in aside]}
+    outside = {f"Out of scope, {title}": family for title, family in families.items()}
+    for title, family in (missing | outside).items():
+        if family:
+            lines += ["", f"{title} ({len(family)}): {code(family)}."]
     return module, counts, lines
 
 
@@ -203,18 +218,18 @@ def objects(package: Any) -> Iterator[tuple[str, Any]]:
 
 def members() -> list[str]:
     """Methods and attributes of typical objects."""
-    lines = ["## Methods and attributes", "", "| Of a | There | Missing | Arguments |", "|---|---|---|---|"]
+    lines = ["## Methods and attributes", "", "| Object | There | Missing | Arguments |", "|---|---|---|---|"]
     for (name, theirs), (_, ours) in zip(objects(keras), objects(ironhorn), strict=True):
         names = [each for each in dir(theirs) if not each.startswith("_")]
         absent = [each for each in names if not hasattr(type(ours), each) and each not in dir(ours)]
         changed = []
         for each in names:
             mine, own = inspect.getattr_static(theirs, each, None), inspect.getattr_static(ours, each, None)
-            if inspect.isfunction(mine) and inspect.isfunction(own) and (text := differences(mine, own)):
+            if inspect.isfunction(mine) and inspect.isfunction(own) and (text := arguments(mine, own)):
                 changed.append(f"`{each}`: {text}")
-        missing = ", ".join(f"`{each}`" for each in absent)
-        lines.append(f"| `{name}` | {len(names) - len(absent)} of {len(names)} | {missing} | {'; '.join(changed)} |")
-    return [line.replace("|  |", "| |").replace("|  |", "| |") for line in lines]
+        cells = [f"`{name}`", f"{len(names) - len(absent)} of {len(names)}", code(absent), "; ".join(changed)]
+        lines.append(row(cells))
+    return lines
 
 
 def page() -> str:
@@ -226,7 +241,7 @@ def page() -> str:
     lines += ["", "Modules of Keras that are not here:", ""]
     lines += [f"- `{module}`: {reason}" for module, reason in DATA["modules"].items()]
     top = [name for name in public(keras) if not inspect.ismodule(getattr(keras, name))]
-    absent = ", ".join(f"`{name}`" for name in top if not hasattr(ironhorn, name))
+    absent = code([name for name in top if not hasattr(ironhorn, name)])
     lines += ["", f"Of the {len(top)} names of `keras` itself that are no modules these are missing: {absent}."]
     for _, _, text in sections:
         lines += ["", *text]
