@@ -37,7 +37,7 @@ HEAD = """# What of Keras is covered
 Written by `make coverage`; a test fails where it is not up to date. The peer is Keras {version} on JAX.
 
 - Each module has a table of the names that Ironhorn's module has too, and lists of those that it lacks. How they behave
-  is held against Keras by `tests/parity/`; what differs on purpose stands in [keras-differences.md](keras-differences.md).
+  is held against Keras by `tests/parity/`; [keras-differences.md](keras-differences.md) has what differs on purpose.
 - **Arguments** is how a signature differs: a name that is missing, one that Keras has not, another default. Where it is
   empty, names, order and defaults are Keras's. An argument can be there and refuse some of its values, by name.
 - **GPU** is the engine's own answer for the defaults: it runs there, or is refused by name before anything starts. What
