@@ -368,15 +368,12 @@ impl Model {
                 return Err(Error::invalid("x", expected, array.rows().to_string()));
             }
         }
-        // What an embedding looks up, or a category encoding encodes, where it comes straight from an input.
+        // What an embedding looks up, where it comes straight from an input.
         for stage in &self.plan.stages {
             let Some(source) = self.plan.tensors[stage.input()].source else { continue };
-            let ids = match stage.kind {
-                Kind::Embedding { table } => self.plan.variables[table].layout().rows,
-                Kind::Encode { tokens, .. } => tokens,
-                _ => continue,
-            };
-            check_ids(&x[source], ids, &format!("{} '{}'", stage.kind.name(), stage.layer))?;
+            let Kind::Embedding { table } = stage.kind else { continue };
+            let rows = self.plan.variables[table].layout().rows;
+            check_ids(&x[source], rows, &format!("Embedding '{}'", stage.layer))?;
         }
         Ok(())
     }

@@ -244,8 +244,15 @@ pub fn apply_to_slices<U: Update>(
     }
     let pointers = last_slots.each_mut().map(|slot| slot.as_mut_ptr());
     let (from, gradient_from) = (last.as_mut_ptr(), last_gradient.as_ptr());
-    let count = PANEL;
-    level.run(ApplyRule { rule, scale, weights: from, result: from, gradient: gradient_from, slots: pointers, count });
+    level.run(ApplyRule {
+        rule,
+        scale,
+        weights: from,
+        result: from,
+        gradient: gradient_from,
+        slots: pointers,
+        count: PANEL,
+    });
     weights[count..].copy_from_slice(&last[..rest]);
     for (last, slot) in last_slots.iter().zip(slots.iter_mut().take(U::SLOTS)) {
         slot[count..].copy_from_slice(&last[..rest]);

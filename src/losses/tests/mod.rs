@@ -53,7 +53,8 @@ pub(crate) fn samples() -> Vec<Loss> {
         all.extend([sparse(from_logits, None), sparse(from_logits, Some(0))]);
     }
     all.extend(super::expression::tests::samples());
-    for name in Loss::VARIANTS {
+    // A loss that is given has no value of its own; tests/python/test_python_path.py trains with it.
+    for name in Loss::VARIANTS.iter().filter(|name| **name != "given") {
         assert!(all.iter().any(|loss| loss.name() == *name), "{name} is not tested");
     }
     all
