@@ -41,12 +41,15 @@ class Output:
 
     def form(self) -> dict[str, Any]:
         """What the engine is told."""
-        metrics = [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
         return {
             "loss": self._loss_form(),
             "loss_weight": self.weight,
             "loss_key": self.loss_key,
-            "metrics": [{"name": m.name, "metric": m.form, "weighted": weighted} for m, weighted in metrics if m.form],
+            "metrics": [
+                {"name": metric.name, "metric": metric.form, "weighted": weighted}
+                for metric, weighted in self._all
+                if (metric, weighted) not in self.python_metrics
+            ],
         }
 
     def _loss_form(self) -> Any:
@@ -56,9 +59,14 @@ class Output:
 
     @property
     def python_metrics(self) -> list[tuple[Measure, bool]]:
-        """The metrics that Python computes, and whether weights count."""
-        own = [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
-        return [(metric, weighted) for metric, weighted in own if metric.form is None]
+        """The metrics that Python computes, and whether weights count: those without a form, and all where the loss is
+        Python's, since the engine then does not know the targets."""
+        by_python = isinstance(self.loss, losses.PythonLoss)
+        return [(metric, weighted) for metric, weighted in self._all if by_python or metric.form is None]
+
+    @property
+    def _all(self) -> list[tuple[Measure, bool]]:
+        return [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
 
 
 class Outputs:

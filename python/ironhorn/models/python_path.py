@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import losses, metrics
 from ..losses import PythonLoss
 from .data import Data
-from .outputs import Output
+from .outputs import Measure, Output
 
 
 def needs_python(outputs: list[Output], optimizer: Any, training: bool) -> bool:
@@ -37,7 +38,7 @@ def open_session(model: Any, data: Data, x: list[Any], begin: Any, training: boo
     ]
     targets = [y if buffer is None else buffer for y, buffer in zip(data.y, given, strict=True)]
     session = begin(x, targets, data.sample_weight)
-    return GuidedSession(session, outputs, data, given, model.optimizer, training)
+    return GuidedSession(session, outputs, data, given, shapes, model.optimizer, training)
 
 
 class GuidedSession:
@@ -48,6 +49,7 @@ class GuidedSession:
         outputs: what the model is compiled with.
         data: the true targets and the weights.
         given: an array an output to write gradients into, or ``None``.
+        shapes: the shape of one sample of each output.
         optimizer: whose learning rate is to be kept up to date.
         training: whether steps update weights.
     """
@@ -58,6 +60,7 @@ class GuidedSession:
         outputs: list[Output],
         data: Data,
         given: list[NDArray[np.float32] | None],
+        shapes: list[tuple[int, ...]],
         optimizer: Any,
         training: bool,
     ) -> None:
@@ -69,6 +72,10 @@ class GuidedSession:
         self._training = training
         self._sums = [0.0] * len(outputs)
         self._samples = 0
+        self._metrics = [
+            [(measure, _object(measure, shape, y), weighted) for measure, weighted in output.python_metrics]
+            for output, shape, y in zip(outputs, shapes, data.y, strict=True)
+        ]
 
     @property
     def steps(self) -> int:
@@ -90,9 +97,9 @@ class GuidedSession:
         self._session.begin_epoch()
         self._sums = [0.0] * len(self._outputs)
         self._samples = 0
-        for output in self._outputs:
-            for measure, _ in output.python_metrics:
-                measure.metric.reset_state()
+        for measured in self._metrics:
+            for _, metric, _ in measured:
+                metric.reset_state()
 
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
         """Runs whole steps until the epoch ends, ``max_steps`` are done or the time is over; at least one."""
@@ -113,12 +120,10 @@ class GuidedSession:
             return
         rows, predictions = self._session.preview()
         losses = [self._lose(i, rows, predictions[i]) for i in range(len(self._outputs))]
-        for i, output in enumerate(self._outputs):
-            for measure, weighted in output.python_metrics:
+        for i, measured in enumerate(self._metrics):
+            for _, metric, weighted in measured:
                 weight = self._data.sample_weight[i] if weighted else None
-                measure.metric.update_state(
-                    self._true(i)[rows], predictions[i], None if weight is None else weight[rows]
-                )
+                metric.update_state(self._true(i)[rows], predictions[i], None if weight is None else weight[rows])
         self._sums = [total + loss * len(rows) for total, loss in zip(self._sums, losses, strict=True)]
         self._samples += len(rows)
 
@@ -153,13 +158,25 @@ class GuidedSession:
     def logs(self) -> dict[str, float]:
         """The engine's logs, with what Python adds."""
         logs = dict(self._session.logs())
-        for output, total in zip(self._outputs, self._sums, strict=True):
+        for output, total, measured in zip(self._outputs, self._sums, self._metrics, strict=True):
             if isinstance(output.loss, PythonLoss) and self._samples:
                 mean = total / self._samples
                 logs["loss"] += mean * output.weight
                 if output.loss_key is not None:
                     logs[output.loss_key] += mean
-            for measure, _ in output.python_metrics:
-                result = measure.metric.result()
+            for measure, metric, _ in measured:
+                result = metric.result()
                 logs |= result if isinstance(result, dict) else {measure.name: float(np.asarray(result))}
         return logs
+
+
+def _object(measure: Measure, shape: tuple[int, ...], y: NDArray[Any] | None) -> Any:
+    """The metric to update; the automatic names are resolved by the shapes of output and target, as in the engine."""
+    if measure.metric is not None:
+        return measure.metric
+    if not isinstance(measure.form, str):
+        loss = losses.get(measure.form)
+        return metrics.MeanMetricWrapper(loss, name=measure.name)
+    target_columns = 1 if y is None or y.ndim <= len(shape) else y.shape[-1]
+    kind = "Binary" if shape[-1] == 1 else "Categorical" if target_columns > 1 else "SparseCategorical"
+    return getattr(metrics, f"{kind}{'Accuracy' if measure.form == 'accuracy' else 'Crossentropy'}")(name=measure.name)
