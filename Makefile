@@ -78,6 +78,10 @@ fmt: $(TOOLS) ## Format and fix what the tools can fix
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
+.PHONY: coverage
+coverage: $(BUILT) ## Write docs/keras-coverage.md anew, which a test compares
+	$(PY) tools/coverage.py
+
 .PHONY: bench
 bench: $(BUILT) ## Compare with Keras, PyTorch and JAX (installs them: gigabytes)
 	$(PY) tools/requirements.py bench > $(VENV)/bench.txt

@@ -19,6 +19,9 @@ __all__ = ["Layer", "Shape", "build_lock", "standardize_shape"]
 
 build_lock = threading.RLock()
 
+# Methods by which Keras lets a class compute in Python. Whoever defines one means it to be called.
+_PYTHON_STEPS = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
 
 class Layer(Weights):
     """Base class of the layers; not a layer by itself.
@@ -53,6 +56,12 @@ class Layer(Weights):
         **kwargs: Any,
     ) -> None:
         cls = type(self).__name__
+        for method in _PYTHON_STEPS:
+            if hasattr(self, method):
+                raise NotImplementedError(
+                    f"{cls}: a `{method}` of one's own is not there, because the engine computes its own layers and "
+                    "calls no Python in a step. Compose the layers of ironhorn.layers instead."
+                )
         kwargs.pop("autocast", None)
         input_dim = kwargs.pop("input_dim", None)
         input_shape = kwargs.pop("input_shape", None)
