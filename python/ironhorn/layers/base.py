@@ -42,6 +42,7 @@ class Layer(Weights):
     _parameters: ClassVar[tuple[str, ...]] = ()
     _records_build: ClassVar[bool] = False
     _keeps_dtype: ClassVar[bool] = False
+    _built_at_once: ClassVar[bool] = False  # as Keras has it: most layers without weights
     _takes_mask: ClassVar[bool] = False  # whether Keras's layer has the argument, and so writes it in configurations
     _ndim: int | None = None
     _min_ndim: int | None = None
@@ -90,6 +91,7 @@ class Layer(Weights):
         self._native: Any = None
         self._built_shape: Any = None
         self._alone: tuple[Any, Any] | None = None
+        self._activity_losses: list[np.float32] = []
         self._variables: list[Any] | None = None
         self._inbound_nodes: list[Node] = []
 
@@ -112,7 +114,7 @@ class Layer(Weights):
     @property
     def built(self) -> bool:
         """Whether the variables exist."""
-        return bool(self._native.built)
+        return self._built_at_once or bool(self._native.built)
 
     def build(self, input_shape: Any) -> None:
         """Creates the variables.
@@ -127,7 +129,7 @@ class Layer(Weights):
 
     def _ensure_built(self, shapes: list[Shape]) -> None:
         with build_lock:
-            self._build(shapes, 0 if self.built else _core.next_seed(), "0")
+            self._build(shapes, 0 if self._native is not None and self._native.built else _core.next_seed(), "0")
 
     def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
         """Creates the variables where there are none; gives the shape of the output."""
@@ -247,7 +249,18 @@ class Layer(Weights):
                 self._alone = (shapes, model)
             native = self._alone[1]
         result: NDArray[np.float32] = native.predict(arrays, training=bool(training))[0]
+        if self.activity_regularizer is not None:
+            self._activity_losses = [np.float32(self.activity_regularizer(result) / max(len(result), 1))]
         return result
+
+    @property
+    def losses(self) -> list[np.float32]:
+        """What regularizers add to the loss: that of the last call's output, then those of the trainable weights."""
+        return [*self._activity_losses, *super().losses]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output for one of the input, as in Keras: the same. No layer here computes with masks."""
+        return previous_mask
 
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:

@@ -178,7 +178,7 @@ class Model(Trainer, Layer):
         with build_lock:
             models = [model for model in [self, *models_inside(self)] if not model.built]
             kept = [(model, model._state()) for model in models]
-            fresh = [layer for layer in self._flat_layers() if not layer.built]
+            fresh = [layer for layer in self._flat_layers() if not layer._native.built]
         try:
             yield
         except BaseException:
