@@ -21,8 +21,8 @@ pub struct Gradients {
     pub logs: Vec<(String, f64)>,
     /// By each variable of the model in the order of the layers; `None` for one that is not trained.
     pub variables: Vec<Option<Numbers>>,
-    /// By each input.
-    pub inputs: Vec<Numbers>,
+    /// By each input; `None` for one that only indices are read from.
+    pub inputs: Vec<Option<Numbers>>,
 }
 
 impl Model {

@@ -126,8 +126,8 @@ def _check_tensor(tensor: Any, **declared: Any) -> None:
         value = tuple(value) if isinstance(value, list) else value
         if value is not None and value != known[argument]:
             raise ValueError(
-                f"When providing the `input_tensor` argument, you cannot provide an incompatible `{argument}` argument. "
-                f"Expected: {known[argument]!r}. Received: {argument}={value!r}"
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{argument}` argument. Expected: {known[argument]!r}. Received: {argument}={value!r}"
             )
 
 

@@ -153,7 +153,7 @@ class Concatenate(Merge):
         for value, mask in zip(inputs, masks, strict=True):
             one = np.ones(value.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
             full.append(np.broadcast_to(one[..., None], value.shape) if one.ndim < len(value.shape) else one)
-        merged: NDArray[np.bool_] = np.concatenate(full, axis=self.axis).any(axis=-1)
+        merged: NDArray[np.bool_] = np.asarray(np.concatenate(full, axis=self.axis).any(axis=-1))
         return merged
 
     def _check_sizes(self, shapes: list[Shape]) -> None:

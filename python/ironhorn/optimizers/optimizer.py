@@ -259,7 +259,8 @@ class Optimizer:
         self.refresh_learning_rate()
         lent = [lend(variable, index) for index, variable in enumerate(self._trainable_variables)]
         decays = [self._use_weight_decay(variable) for variable in self._trainable_variables]
-        self._native.apply([values for values, _ in lent], given, decays)
+        own = [v if isinstance(v, _core.Variable) else None for v in self._trainable_variables]
+        self._native.apply([values for values, _ in lent], given, decays, own)
         for variable, (values, here), gradient in zip(self._trainable_variables, lent, given, strict=True):
             # Without a gradient only an average may have changed it.
             if not here and (gradient is not None or self.use_ema):
