@@ -96,7 +96,7 @@ class Layer(Weights):
             )
         self.name: str = name if name is not None else auto_name(cls)
         self._trainable = trainable
-        self._native: Any = None
+        self._handle: Any = None
         self._built_shape: Any = None
         self._alone: tuple[Any, Any] | None = None
         self._activity_losses: list[np.float32] = []
@@ -113,13 +113,23 @@ class Layer(Weights):
                 form["config"][key] = initializers.engine_form(getattr(self, key))
             elif key.endswith(("_regularizer", "_constraint")):
                 self._check_rule(key)
-        self._native = _core.Layer(serialization.to_text(form))
+        self._handle = _core.Layer(serialization.to_text(form))
         self._built_shape = self._alone = self._variables = None
 
     def _check_rule(self, key: str) -> None:
         """Refuses a regularizer or a constraint that is written in Python: it would have to run within a step."""
         module: Any = regularizers if key.endswith("_regularizer") else constraints
         module.for_layer(getattr(self, key), f"{type(self).__name__} '{self.name}': `{key}`")
+
+    @property
+    def _native(self) -> Any:
+        """The engine's layer."""
+        if self._handle is None:
+            raise NotImplementedError(
+                f"Layer '{self.name}': {type(self).__name__} is none of Ironhorn's layers. Layers of one's own, with a "
+                "`call` in Python, are not there, because the engine computes every layer."
+            )
+        return self._handle
 
     @property
     def trainable(self) -> bool:
@@ -129,8 +139,8 @@ class Layer(Weights):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        if self._native is not None:
-            self._native.trainable = self._trainable
+        if self._handle is not None:
+            self._handle.trainable = self._trainable
 
     @property
     def built(self) -> bool:
@@ -150,7 +160,7 @@ class Layer(Weights):
 
     def _ensure_built(self, shapes: list[Shape]) -> None:
         with build_lock:
-            self._build(shapes, 0 if self._native is not None and self._native.built else _core.next_seed(), "0")
+            self._build(shapes, 0 if self._handle is None or self._handle.built else _core.next_seed(), "0")
 
     def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
         """Creates the variables where there are none; gives the shape of the output."""

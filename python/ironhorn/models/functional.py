@@ -1,7 +1,7 @@
 """Functional models: the graph between symbols."""
 
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 from ..layers.base import Layer, Shape, standardize_shape
 from ..layers.shapes import is_shape
@@ -66,6 +66,10 @@ class Functional(Model):
         """The layers, inputs included, from the inputs to the outputs."""
         return list(self._graph.layers)
 
+    @layers.setter
+    def layers(self, _: Any) -> NoReturn:
+        raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
+
     @property
     def built(self) -> bool:
         """Whether all layers have their weights."""
@@ -127,6 +131,8 @@ class Functional(Model):
                     f"Expected the following keys: {self.input_names}"
                 )
             return [inputs[name] for name in self.input_names]
+        if isinstance(mine, dict) and isinstance(inputs, dict) and set(inputs) > set(mine):
+            inputs = {key: inputs[key] for key in mine}
         tensors: list[KerasTensor] = flatten(inputs)
         if len(tensors) != len(self.inputs) or (
             isinstance(mine, dict) and not isinstance(inputs, dict) and (is_nested(inputs) or len(mine) > 1)

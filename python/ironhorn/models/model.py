@@ -164,7 +164,12 @@ class Model(Trainer, Layer):
 
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
         """Results in the structure of the outputs; a list of one is the one."""
-        packed = pack_as(self._structure()[1], results)
+        outputs = self._structure()[1]
+        exact = [
+            result.astype(tensor.dtype) if np.dtype(tensor.dtype).kind in "iu" else result
+            for result, tensor in zip(results, flatten(outputs), strict=True)
+        ]
+        packed = pack_as(outputs, exact)
         return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
 
     def _ensure_built_for(self, arrays: Sequence[NDArray[Any]]) -> None:

@@ -161,6 +161,8 @@ def _leaves(value: Any) -> list[Any]:
 
 
 def _loss(identifier: Any) -> Any:
+    if isinstance(identifier, (list, tuple)) and len(identifier) == 1:  # as in Keras
+        identifier = identifier[0]
     if identifier is None:
         return None
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
