@@ -61,7 +61,7 @@ impl Model {
         let mut totals = Totals::new(&objectives, &self.output_columns());
         let number = lock(&compiled.optimizer).iterations();
         let mut executor = CpuBackend::default().executor(&plan, &Purpose::Differentiate(objectives.clone()), rows)?;
-        let (variables, inputs) = executor.differentiate(feed, &*self.snapshot()?, number, &mut totals)?;
+        let [variables, inputs] = executor.differentiate(feed, &*self.snapshot()?, number, &mut totals)?;
         Ok(Gradients { logs: compiled.logs(&objectives, &totals), variables, inputs })
     }
 }

@@ -106,6 +106,10 @@ impl Fit {
         }
         Ok((rows, out))
     }
+    /// The sums so far, in which the state of each metric is.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
     /// Running loss and metrics of this epoch.
     pub fn logs(&self) -> Vec<(String, f64)> {
         self.compiled.logs(&self.objectives, &self.totals)

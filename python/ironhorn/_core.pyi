@@ -171,6 +171,8 @@ class Session:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
         """Runs whole steps without the GIL until the epoch ends, ``max_steps`` are done or the time is over."""
+    def metric_states(self) -> list[NDArray[np.float64]]:
+        """The state of each metric of each output, as ``metric_add`` keeps it."""
     def logs(self) -> dict[str, float]:
         """Running ``loss`` and metrics of this epoch so far, as Keras's trackers would show them."""
 

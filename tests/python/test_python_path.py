@@ -217,3 +217,16 @@ def test_an_empty_subclass_is_its_base():
         pass
 
     assert Mine(3)(np.ones((2, 2))).shape == (2, 3)
+
+
+def test_metric_objects_hold_what_training_came_to():
+    y = (Y > 0).astype("float32")
+    objects = [metrics.Precision(), metrics.AUC(num_thresholds=20), metrics.BinaryAccuracy()]
+    model = net()
+    model.compile("sgd", "bce", metrics=objects)
+    history = model.fit(X, y, 16, 2, verbose=0).history
+    for metric in objects:
+        assert float(metric.result()) == pytest.approx(history[metric.name][-1], rel=1e-6)
+    values = model.evaluate(X, y, verbose=0, return_dict=True)
+    for metric in objects:
+        assert float(metric.result()) == pytest.approx(values[metric.name], rel=1e-6)

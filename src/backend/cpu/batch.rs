@@ -60,7 +60,7 @@ impl CpuExecutor {
         weights: &Snapshot,
         number: u64,
         totals: &mut Totals,
-    ) -> Result<(Vec<Option<Numbers>>, Vec<Option<Numbers>>)> {
+    ) -> Result<[Vec<Option<Numbers>>; 2]> {
         let rows = identity(&feed)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let context = self.context(&feed, &self.memory[0], &variables, &refused);
@@ -102,6 +102,6 @@ impl CpuExecutor {
             }
             Ok(Some((sum, input.shape().to_vec())))
         });
-        Ok((variables.collect::<Result<_>>()?, inputs.collect::<Result<_>>()?))
+        Ok([variables.collect::<Result<_>>()?, inputs.collect::<Result<_>>()?])
     }
 }
