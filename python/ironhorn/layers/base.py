@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core, regularizers, serialization
+from .. import _core, constraints, initializers, regularizers, serialization
 from ..naming import auto_name
 from .shapes import check_shape, standardize_shape
 from .structure import flatten, is_nested
@@ -18,6 +18,16 @@ from .weights import Weights
 __all__ = ["Layer", "Shape", "build_lock", "standardize_shape"]
 
 build_lock = threading.RLock()
+
+_PACKAGE = __package__.split(".")[0]
+# Methods by which Keras lets a class compute in Python. Whoever defines one means it to be called.
+_PYTHON_STEPS = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+def _engine_class(cls: type) -> str:
+    """What the engine calls a layer: its class, or of a class of one's own the nearest of this package."""
+    own = (base for base in cls.__mro__ if base.__module__.startswith(__package__))
+    return next(own).__name__
 
 
 class Layer(Weights):
@@ -54,6 +64,13 @@ class Layer(Weights):
         **kwargs: Any,
     ) -> None:
         cls = type(self).__name__
+        foreign = [base for base in type(self).__mro__ if not base.__module__.startswith(f"{_PACKAGE}.")]
+        for method in _PYTHON_STEPS:
+            if any(method in vars(base) for base in foreign):
+                raise NotImplementedError(
+                    f"{cls}: a `{method}` of one's own is not there, because the engine computes its own layers and "
+                    "calls no Python in a step. Compose the layers of ironhorn.layers instead."
+                )
         kwargs.pop("autocast", None)
         input_dim = kwargs.pop("input_dim", None)
         input_shape = kwargs.pop("input_shape", None)
@@ -88,8 +105,21 @@ class Layer(Weights):
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
-        self._handle = _core.Layer(serialization.to_text(serialization.serialize(self)))
+        form = serialization.serialize(self)
+        form["class_name"] = _engine_class(type(self))
+        for key in form["config"]:
+            # What Python draws, the engine starts at zero; `_build` puts the numbers there.
+            if key.endswith("_initializer"):
+                form["config"][key] = initializers.engine_form(getattr(self, key))
+            elif key.endswith(("_regularizer", "_constraint")):
+                self._check_rule(key)
+        self._handle = _core.Layer(serialization.to_text(form))
         self._built_shape = self._alone = self._variables = None
+
+    def _check_rule(self, key: str) -> None:
+        """Refuses a regularizer or a constraint that is written in Python: it would have to run within a step."""
+        module: Any = regularizers if key.endswith("_regularizer") else constraints
+        module.for_layer(getattr(self, key), f"{type(self).__name__} '{self.name}': `{key}`")
 
     @property
     def _native(self) -> Any:
@@ -135,8 +165,15 @@ class Layer(Weights):
     def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
         """Creates the variables where there are none; gives the shape of the output."""
         output = self._output_shape(shapes)
+        fresh = not self._native.built
         self._native.build([(None, *shape[1:]) for shape in shapes], seed, path)
         self._built_shape = self._one_or_many(shapes)
+        for variable in self._native.variables if fresh else ():
+            key = f"{variable.name}_initializer"
+            place = f"{type(self).__name__} '{self.name}': `{key}`"
+            values = initializers.computed(getattr(self, key, None), variable.shape, place)
+            if values is not None:
+                variable.assign(values)
         return output
 
     def compute_output_shape(self, input_shape: Any) -> Any:

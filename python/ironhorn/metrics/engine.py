@@ -108,6 +108,11 @@ class EngineMetric(Metric):
         rows = None if weights is None else np.ascontiguousarray(weights)
         _core.metric_add(self._text, self._state, np.ascontiguousarray(true), np.ascontiguousarray(pred), rows)
 
+    def _take_state(self, state: NDArray[np.float64], columns: int) -> None:
+        """Goes on from the state that training came to."""
+        self._create(columns)
+        self._state[...] = state
+
     def result(self) -> Any:
         """The number so far, or one a threshold, class or column; before the first batch 0."""
         kind = np.dtype(self.dtype)

@@ -65,6 +65,12 @@ class Output:
         return [(metric, weighted) for metric, weighted in self._all if by_python or metric.form is None]
 
     @property
+    def engine_metrics(self) -> list[Measure]:
+        """The others, in the engine's order."""
+        by_python = self.python_metrics
+        return [metric for metric, weighted in self._all if (metric, weighted) not in by_python]
+
+    @property
     def _all(self) -> list[tuple[Measure, bool]]:
         return [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
 

@@ -9,18 +9,15 @@ use super::ops::{Context, Step};
 use super::pace::{Choice, Pace};
 use super::pool::{self, Worker};
 use super::program::{Op, Program};
-use super::simd::{Level, PANEL};
+use super::simd::Level;
 use super::threads::num_threads;
 use super::update_ops::Course;
 use crate::backend::{Backend, Executor, Purpose, Steps, Totals};
 use crate::data::Feed;
 use crate::error::{Error, Result};
-use crate::gradients::Numbers;
-use crate::infer::zeros;
 use crate::optimizers::{OptimizerConfig, OptimizerState};
-use crate::params::{Exclusive, Snapshot, Variable};
+use crate::params::{Exclusive, Snapshot};
 use crate::plan::{Plan, TensorId};
-use crate::train::identity;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,31 +74,15 @@ impl CpuBackend {
     }
 }
 
-/// A forward pass by itself.
-#[derive(Clone, Copy)]
-pub(crate) struct Pass {
-    /// What noise is drawn by: the number of the step.
-    pub number: u64,
-    /// Whether moving statistics move.
-    pub moves: bool,
-}
-
-impl Pass {
-    /// One that moves the moving statistics.
-    pub fn moving(number: u64) -> Self {
-        Pass { number, moves: true }
-    }
-}
-
 /// A plan compiled for the CPU.
 pub(crate) struct CpuExecutor {
     backend: CpuBackend,
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     purpose: Purpose,
     batch: usize,
-    program: Program,
+    pub(super) program: Program,
     /// One for training, one a worker otherwise.
-    memory: Vec<Memory>,
+    pub(super) memory: Vec<Memory>,
     feed: Option<Arc<Feed>>,
     /// The optimizer that the program was scheduled for.
     scheduled: Option<OptimizerConfig>,
@@ -132,7 +113,7 @@ impl CpuExecutor {
     }
 
     /// Runs `program` on one batch, alone.
-    fn run_alone(&self, context: &Context, step: &Step) {
+    pub(super) fn run_alone(&self, context: &Context, step: &Step) {
         let worker = Worker::alone();
         for scheduled in &self.program.ops {
             context.execute(scheduled, &worker, step);
@@ -147,7 +128,7 @@ impl CpuExecutor {
         Ok(())
     }
 
-    fn context<'a>(
+    pub(super) fn context<'a>(
         &'a self,
         feed: &'a Feed,
         memory: &'a Memory,
@@ -171,7 +152,7 @@ impl CpuExecutor {
     }
 }
 
-fn refusal(row: i64) -> Error {
+pub(super) fn refusal(row: i64) -> Error {
     Error::invalid(
         "y",
         "class ids below the number of outputs",
@@ -322,69 +303,6 @@ impl<'a, T: ?Sized> Shared<'a, T> {
 unsafe impl<T: ?Sized> Sync for Shared<'_, T> {}
 
 impl CpuExecutor {
-    /// Samples as one batch, without an update of what has gradients.
-    pub(crate) fn call(&mut self, feed: &Feed, rows: &[u32], pass: Pass, out: &mut [Vec<f32>]) -> Result<()> {
-        let refused = AtomicI64::new(-1);
-        let mut locks = Exclusive::lock(&self.plan.variables);
-        let variables = locks.pointers();
-        let context = self.context(feed, &self.memory[0], &variables, &refused);
-        let step = Step { rows, next: &[], number: pass.number };
-        let worker = Worker::alone();
-        for scheduled in self.program.ops.iter().filter(|o| pass.moves || !matches!(o.op, Op::Moving(_))) {
-            context.execute(scheduled, &worker, &step);
-        }
-        for (&output, out) in self.plan.outputs.iter().zip(out) {
-            context.copy_out(output, self.plan.tensors[output].columns(), out);
-        }
-        if pass.moves {
-            self.plan.variables.iter().for_each(|v| v.touch());
-        }
-        Ok(())
-    }
-
-    /// The gradients of the whole data set as one batch: by each variable, where it is trained, and by each input.
-    pub(crate) fn differentiate(
-        &mut self,
-        feed: Arc<Feed>,
-        weights: &Snapshot,
-        number: u64,
-        totals: &mut Totals,
-    ) -> Result<(Vec<Option<Numbers>>, Vec<Numbers>)> {
-        let rows = identity(&feed)?;
-        let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
-        let context = self.context(&feed, &self.memory[0], &variables, &refused);
-        self.run_alone(&context, &Step { rows: &rows, next: &[], number });
-        if let row @ 0.. = refused.load(Ordering::Relaxed) {
-            return Err(refusal(row));
-        }
-        context.tally(rows.len(), totals);
-        let of_variable = |(v, variable): (usize, &Arc<Variable>)| {
-            let layout = variable.layout();
-            let mut values = zeros(layout.len(), variable.path())?;
-            // SAFETY: a trained variable's gradient has its layout; every variable takes the general path here.
-            let lines =
-                unsafe { std::slice::from_raw_parts(self.memory[0].variable_gradients[v].cast(), layout.lines()) };
-            layout.unpack(lines, &mut values);
-            Ok((values, variable.shape().to_vec()))
-        };
-        let all = self.plan.variables.iter().enumerate();
-        let variables = all.map(|each| self.plan.trained[each.0].then(|| of_variable(each)).transpose());
-        let inputs = feed.inputs.iter().enumerate().map(|(i, input)| {
-            let mut sum = zeros(input.rows() * input.row_len(), "gradients")?;
-            let readings = self.plan.tensors.iter().enumerate();
-            for (t, tensor) in readings.filter(|(_, tensor)| tensor.source == Some(i) && tensor.uses > 0) {
-                let columns = tensor.columns();
-                for (at, value) in sum.iter_mut().enumerate() {
-                    let (row, column) = (at / columns, at % columns);
-                    // SAFETY: an input's gradient has room for every row and was written, or is zero, by now.
-                    *value += unsafe { *self.memory[0].gradients[t].at(column / PANEL, row).add(column % PANEL) };
-                }
-            }
-            Ok((sum, input.shape().to_vec()))
-        });
-        Ok((variables.collect::<Result<_>>()?, inputs.collect::<Result<_>>()?))
-    }
-
     /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
     fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
         for batch in steps.from..steps.until {

@@ -7,6 +7,7 @@
 //! `pool`, `pace` and `simd` know nothing of networks.
 
 mod arrange;
+mod batch;
 mod categories;
 mod columns;
 mod dense;
@@ -23,6 +24,7 @@ mod noise;
 mod normalize;
 mod ops;
 mod pace;
+mod penalties;
 pub mod pool;
 mod prelu;
 mod program;
@@ -37,7 +39,8 @@ mod update_ops;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batch::Pass;
 pub use executor::CpuBackend;
-pub(crate) use executor::{CpuExecutor, Pass};
+pub(crate) use executor::CpuExecutor;
 pub use threads::{num_threads, set_num_threads};
 pub(crate) use update::apply_to_slices;

@@ -9,82 +9,18 @@
 //! all workers reach, gradients of weights and updates. Nothing that can fail comes after that barrier, so an error in
 //! a step leaves the weights of the step before.
 
+mod schedule;
+mod update;
+
+pub use schedule::{Op, Scheduled, Split};
+
 use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::losses::Reduction;
 use crate::optimizers::OptimizerConfig;
 use crate::params::panels;
 use crate::plan::{Kind, Plan, Stage, TensorId};
-use std::collections::{HashMap, HashSet};
-
-/// One operation. `s` is a stage, `v` a variable, `o` an output.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Op {
-    /// Reads a tensor's part of the batch from an input.
-    Gather(TensorId),
-    /// Reads targets and weights of an output.
-    Target(usize),
-    /// A stage forward.
-    Forward(usize),
-    /// Loss, its gradient and the metrics of an output; the flag: the gradient is added to what is there.
-    Loss(usize, bool),
-    /// The gradient of a stage's input of this number from that of its output; added to what is there when the flag
-    /// says so.
-    Backward(usize, usize, bool),
-    /// No gradient comes from behind: zeros.
-    ClearGradient(TensorId),
-    /// The penalty on a variable.
-    Penalty(usize),
-    /// Worker 0 adds up losses and metrics and decides whether to go on.
-    Tally,
-    /// The gradient of a dense stage's variables, and their update at once.
-    Update(usize),
-    /// The gradient of the rows of a table that the batch uses, and their update at once.
-    UpdateRows(usize),
-    /// The gradient of a stage's variables into memory, or added to it.
-    Gradient(usize, bool),
-    /// Adds the gradient of a penalty that needs the whole variable.
-    PenaltyGradient(usize),
-    /// The square of a gradient's norm.
-    Norm(usize),
-    /// The direction of an update in place of the gradient.
-    Direction(usize),
-    /// The squares of weights and of the update's direction.
-    TrustNorms(usize),
-    /// The update of a variable from its gradient in memory.
-    Apply(usize),
-    /// Puts a variable's moving average in its place, when it is time.
-    Overwrite(usize),
-    /// Makes a variable keep to its rule.
-    Constrain(usize),
-    /// Moves a normalization's moving statistics.
-    Moving(usize),
-}
-
-/// How an operation is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// By samples.
-    Rows,
-    /// By panels of the stage's matrix; the number of panels tells which stages agree.
-    Panels(usize),
-    /// By units of a kernel.
-    Units(usize),
-    /// By rows of a table.
-    Table(usize),
-    /// Worker 0 does it.
-    First,
-}
-
-/// An operation in its place.
-#[derive(Clone, Debug)]
-pub struct Scheduled {
-    /// What to do.
-    pub op: Op,
-    /// Who does which part.
-    pub split: Split,
-    /// Whether all workers meet before it.
-    pub barrier: bool,
-}
+use schedule::{Buffer, Need, Schedule};
+use std::collections::HashSet;
 
 /// A plan scheduled for a purpose.
 pub struct Program {
@@ -96,52 +32,6 @@ pub struct Program {
     pub general: Vec<bool>,
     /// Floating-point operations for one sample.
     pub work: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Buffer {
-    Value(TensorId),
-    Gradient(TensorId),
-    Target(usize),
-    /// Losses and metrics of an output's rows, or the penalties of a stage's.
-    Rows(usize),
-    StageRows(usize),
-    /// What a normalization keeps for the way back.
-    Saved(usize),
-    Variable(usize),
-    VariableGradient(usize),
-    Norm(usize),
-    Penalty(usize),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Need {
-    /// What this worker wrote, if the division is the same.
-    Own(Buffer),
-    /// Everybody's part.
-    All(Buffer),
-}
-
-#[derive(Default)]
-struct Schedule {
-    ops: Vec<Scheduled>,
-    written: HashMap<Buffer, Split>,
-}
-
-impl Schedule {
-    fn push(&mut self, op: Op, split: Split, reads: &[Need], writes: &[Buffer]) {
-        let foreign = |need: &Need| match need {
-            Need::Own(buffer) => self.written.get(buffer).is_some_and(|by| *by != split),
-            Need::All(buffer) => self.written.contains_key(buffer),
-        };
-        let clobbers = |buffer: &Buffer| self.written.get(buffer).is_some_and(|by| *by != split);
-        let barrier = reads.iter().any(foreign) || writes.iter().any(clobbers);
-        if barrier {
-            self.written.clear();
-        }
-        self.written.extend(writes.iter().map(|&buffer| (buffer, split)));
-        self.ops.push(Scheduled { op, split, barrier });
-    }
 }
 
 /// A kernel this small stays in every worker's first-level cache, so that dividing rows saves a barrier.
@@ -352,108 +242,6 @@ impl Program {
                         schedule.push(op, Split::Rows, &own, &[dx]);
                     }
                 }
-            }
-        }
-    }
-
-    /// Gradients of variables, with the update where that is fused; says whose are stored.
-    fn gradients(&self, plan: &Plan, optimizer: Option<&OptimizerConfig>, schedule: &mut Schedule) -> Vec<usize> {
-        let trained = |v: &usize| plan.trained[*v];
-        let units = |v: usize| Split::Units(super::update::units(plan.variables[v].layout()));
-        let mut stored: Vec<usize> = Vec::new();
-        for (s, stage) in plan.stages.iter().enumerate() {
-            let own: Vec<usize> = stage.kind.variables().into_iter().filter(trained).collect();
-            if own.is_empty() {
-                continue;
-            }
-            let input = &plan.tensors[stage.input()];
-            let x = Need::All(Buffer::Value(input.storage));
-            let dy = Need::All(Buffer::Gradient(plan.tensors[stage.output].gradient));
-            let accumulate = own.iter().any(|v| stored.contains(v));
-            let gradients: Vec<Buffer> = own.iter().map(|&v| Buffer::VariableGradient(v)).collect();
-            match stage.kind {
-                Kind::Dense { kernel, .. } if !self.general[kernel] => {
-                    let written: Vec<Buffer> = own.iter().map(|&v| Buffer::Variable(v)).collect();
-                    schedule.push(Op::Update(s), units(kernel), &[x, dy], &written);
-                    continue;
-                }
-                Kind::Dense { kernel, .. } => {
-                    schedule.push(Op::Gradient(s, accumulate), units(kernel), &[x, dy], &gradients);
-                }
-                Kind::Embedding { table } => {
-                    let rows = plan.variables[table].layout().rows;
-                    let alone = !self.general[table] && plan.variables[table].regularizer().is_none();
-                    if alone && optimizer.is_some_and(OptimizerConfig::zero_gradient_is_noop) {
-                        let written = [Buffer::VariableGradient(table), Buffer::Variable(table)];
-                        schedule.push(Op::UpdateRows(s), Split::Table(rows), &[x, dy], &written);
-                        continue;
-                    }
-                    schedule.push(Op::Gradient(s, accumulate), Split::Table(rows), &[x, dy], &gradients);
-                }
-                _ => {
-                    let split = Split::Panels(panels(plan.tensors[stage.output].columns()));
-                    let saved = Need::All(Buffer::Saved(s));
-                    schedule.push(Op::Gradient(s, accumulate), split, &[x, dy, saved], &gradients);
-                }
-            }
-            stored.extend(own);
-        }
-        stored.sort_unstable();
-        stored.dedup();
-        for &v in &stored {
-            if let Some(penalty) = plan.variables[v].regularizer() {
-                let across = panels(plan.variables[v].layout().columns);
-                let split = if penalty.elementwise().is_some() { Split::Panels(across) } else { Split::First };
-                let gradient = Buffer::VariableGradient(v);
-                schedule.push(Op::PenaltyGradient(v), split, &[Need::All(gradient)], &[gradient]);
-            }
-        }
-        stored
-    }
-
-    /// Moving statistics, from what forward passes saved.
-    fn moving(&self, plan: &Plan, schedule: &mut Schedule) {
-        for (s, stage) in plan.stages.iter().enumerate() {
-            if let Kind::BatchNorm { mean, variance, training: true, .. } = stage.kind {
-                let split = Split::Panels(panels(plan.tensors[stage.output].columns()));
-                let written = [Buffer::Variable(mean), Buffer::Variable(variance)];
-                schedule.push(Op::Moving(s), split, &[Need::Own(Buffer::Saved(s))], &written);
-            }
-        }
-    }
-
-    /// The rule over stored gradients, and what comes after any update.
-    fn apply(&self, plan: &Plan, optimizer: &OptimizerConfig, stored: &[usize], schedule: &mut Schedule) {
-        let units = |v: usize| Split::Units(super::update::units(plan.variables[v].layout()));
-        let clips = optimizer.clipnorm.is_some() || optimizer.global_clipnorm.is_some();
-        for &v in stored.iter().filter(|_| clips) {
-            let split = Split::Panels(panels(plan.variables[v].layout().columns));
-            schedule.push(Op::Norm(v), split, &[Need::All(Buffer::VariableGradient(v))], &[Buffer::Norm(v)]);
-        }
-        let norms: Vec<Need> = stored.iter().map(|&v| Need::All(Buffer::Norm(v))).collect();
-        for &v in stored.iter().filter(|_| optimizer.has_trust_ratio()) {
-            let gradient = Buffer::VariableGradient(v);
-            let reads = [&norms[..], &[Need::All(gradient)]].concat();
-            schedule.push(Op::Direction(v), units(v), &reads, &[gradient]);
-        }
-        for &v in stored.iter().filter(|_| optimizer.has_trust_ratio()) {
-            let split = Split::Panels(panels(plan.variables[v].layout().columns));
-            schedule.push(Op::TrustNorms(v), split, &[Need::All(Buffer::VariableGradient(v))], &[Buffer::Norm(v)]);
-        }
-        for &v in stored {
-            let reads = [&norms[..], &[Need::All(Buffer::VariableGradient(v))]].concat();
-            schedule.push(Op::Apply(v), units(v), &reads, &[Buffer::Variable(v)]);
-        }
-        for (v, variable) in plan.variables.iter().enumerate().filter(|(v, _)| plan.trained[*v]) {
-            if optimizer.use_ema.is_some_and(|ema| ema.overwrite_frequency.is_some()) {
-                let own = Buffer::Variable(v);
-                schedule.push(Op::Overwrite(v), units(v), &[Need::All(own)], &[own]);
-            }
-            if let Some(constraint) = variable.constraint() {
-                let by_columns = constraint.is_elementwise() || constraint.column_axis_only(variable.shape());
-                let across = panels(variable.layout().columns);
-                let split = if by_columns { Split::Panels(across) } else { Split::First };
-                schedule.push(Op::Constrain(v), split, &[Need::All(Buffer::Variable(v))], &[Buffer::Variable(v)]);
             }
         }
     }
