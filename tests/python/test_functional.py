@@ -391,7 +391,7 @@ def test_layers_of_ones_own_are_refused_by_name():
             return 2 * inputs
 
     for use in (lambda: Sequential([Doubled()])(X), lambda: Doubled()(X), lambda: Doubled()(Input((4,)))):
-        with pytest.raises(NotImplementedError, match="Doubled is none of Ironhorn's layers"):
+        with pytest.raises(NotImplementedError, match="Doubled: a `call` of one's own is not there"):
             use()
 
 
