@@ -192,7 +192,7 @@ impl Fit {
         sequence.shuffle(&mut runs);
         let samples = runs.iter().flat_map(|&run| {
             let from = run as usize * rows;
-            from as u32..(from + rows).min(count) as u32
+            from as u32..from.saturating_add(rows).min(count) as u32
         });
         order.iter_mut().zip(samples).for_each(|(row, sample)| *row = sample);
         order.chunks_mut(rows.saturating_mul(mixed)).for_each(|part| sequence.shuffle(part));

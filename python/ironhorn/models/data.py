@@ -178,7 +178,7 @@ def unpack_batch(batch: Any, kind: str) -> tuple[Any, Any, Any]:
     return x, y, weights
 
 
-def refuse_besides(kind: str, y: Any, sample_weight: Any, validation_split: float = 0.0) -> None:
+def refuse_besides(kind: str, y: Any, sample_weight: Any, validation_split: float = 0.0, prefix: str = "") -> None:
     """Refuses what a source of batches brings itself.
 
     Raises:
@@ -187,8 +187,8 @@ def refuse_besides(kind: str, y: Any, sample_weight: Any, validation_split: floa
     for name, what, value in (("y", "the targets", y), ("sample_weights", "the sample weights", sample_weight)):
         if value is not None:
             raise ValueError(
-                f"When providing `x` as a {kind}, `{name}` should not be passed. Instead, {what} should be included "
-                f"as part of the {kind}."
+                f"When providing `{prefix}x` as a {kind}, `{name}` should not be passed. Instead, {what} should be "
+                f"included as part of the {kind}."
             )
     if validation_split:
         raise ValueError(

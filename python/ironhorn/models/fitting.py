@@ -66,7 +66,8 @@ class Fitting(Evaluating):
             sample_weight: one weight a row; of several outputs one array for all, a list or a dict.
             initial_epoch: the number of the first epoch.
             steps_per_epoch: ends an epoch early. Iterators, iterables and ``PyDataset`` go on from there in the next.
-            validation_steps: ends a validation early.
+            validation_steps: ends a validation early. The next one begins at the first batch again, but that of an
+                iterator goes on. (Keras gives an iterator's first two batches again each time.)
             validation_batch_size: rows a step of validation; by default ``batch_size``.
             validation_freq: validate every so many epochs, or a list of epochs, counted from 1.
             device: where to train and validate, e.g. ``"gpu"``; by default ``config.device()``. Weights and the
@@ -145,10 +146,10 @@ class Fitting(Evaluating):
         if is_stream(validation_data):
             return validation_data
         x, y, weights = data.unpack_validation(validation_data)
-        if is_stream(x):
-            data.refuse_besides(_kind(x), y, weights)
-            return x
         prefix = "validation_data: "
+        if is_stream(x):
+            data.refuse_besides(_kind(x), y, weights, prefix=prefix)
+            return x
         return data.pack(self, x, data.require_targets(y), weights, prefix=prefix, keep_sparse=True)
 
     def _training(self, packed: Data, size: int, steps: int | None, shuffle: bool, device: str | None) -> Any:

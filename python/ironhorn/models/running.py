@@ -60,7 +60,7 @@ class Running(Compilation):
             size = len(first)
             return open_session(self, first, adjust(first), lambda *arrays: begin(engine, arrays, size, None), training)
 
-        return StreamSession(source, steps, convert, adjust, open_engine, shuffle)
+        return StreamSession(source, steps, convert, adjust, open_engine, shuffle, resumes=training)
 
     def _callbacks(
         self, callbacks: Any, verbose: int, epochs: int, steps: int | None, add_history: bool = False

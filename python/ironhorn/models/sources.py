@@ -20,9 +20,9 @@ Order = Callable[[int], NDArray[Any]]
 
 def is_stream(value: Any) -> bool:
     """Whether it gives batches, rather than being an array or a structure of arrays."""
-    if value is None or isinstance(value, (np.ndarray, list, tuple, Mapping, str, bytes, range, int, float)):
+    if value is None or isinstance(value, (np.ndarray, list, tuple, set, frozenset, Mapping, str, bytes, range)):
         return False
-    if any(hasattr(value, name) for name in ("__array__", "toarray", "numpy", "to_numpy")):
+    if any(hasattr(value, name) for name in ("__array__", "toarray", "numpy", "to_numpy", "__float__")):
         return False
     return is_dataset(value) or hasattr(value, "__iter__") or hasattr(value, "__next__")
 
@@ -50,7 +50,7 @@ class Source:
         self._returned: list[Any] = []
         try:
             self.count: int | None = len(iterable)
-        except TypeError:
+        except (TypeError, NotImplementedError):
             self.count = None
 
     def first(self) -> Any:

@@ -30,6 +30,7 @@ class StreamSession:
         adjust: makes the engine's inputs of them.
         open_engine: opens a session of the engine over the first batch.
         shuffle: whether the source is to follow an order drawn by the engine.
+        resumes: whether an epoch that ended by ``steps`` goes on in the next one.
         collects: whether to keep the outputs of every step, in ``predictions``.
     """
 
@@ -41,6 +42,7 @@ class StreamSession:
         adjust: Callable[[Data], list[Any]],
         open_engine: Callable[[Data], Any],
         shuffle: bool = False,
+        resumes: bool = False,
         collects: bool = False,
     ) -> None:
         self._source = source
@@ -48,6 +50,7 @@ class StreamSession:
         self._convert = convert
         self._adjust = adjust
         self._shuffle = shuffle
+        self._resumes = resumes
         self._collects = collects
         self._worker: ThreadPoolExecutor | None = None
         self._ahead: Any = None
@@ -91,7 +94,7 @@ class StreamSession:
         self.step = 0
         self.predictions = []
         order = self._session.order if self._shuffle else None
-        resume = self._asked is not None and self._taken > 0
+        resume = self._resumes and self._asked is not None and self._taken > 0
         self._source.begin_epoch(order, resume)
         self._within, self._ended = True, False
         self._make_ahead()
@@ -129,6 +132,8 @@ class StreamSession:
             self._session.rebind(self._adjust(data), data.y, data.sample_weight)
         except (ValueError, TypeError) as error:
             raise self._told(error, self._taken) from None
+        finally:
+            del data
         last = self._asked is not None and self.step + 1 >= self._asked
         if self._alone and not last:
             if self._worker is None:
@@ -198,8 +203,11 @@ class StreamSession:
 
 def _run(session: Any) -> None:
     """One batch to its end."""
-    while not session.finished:
-        session.run(max_steps=1)
+    try:
+        while not session.finished:
+            session.run(max_steps=1)
+    finally:
+        del session  # a kept traceback must not keep the batch
 
 
 def close(*sessions: Any) -> None:
