@@ -88,7 +88,7 @@ impl Model {
     ) -> PyResult<Session> {
         let (device, data) = (device_of(device)?, samples(&x, &y, sample_weight.as_deref())?);
         let schedule = Schedule { batch: batch_size, steps, shuffle };
-        Ok(Session::new(Run::Fit(detached(py, || Fit::new(&self.0, data, schedule, device))?)))
+        Ok(Session::new(Run::Fit(Box::new(detached(py, || Fit::new(&self.0, data, schedule, device))?))))
     }
     #[pyo3(signature = (x, y, sample_weight, batch_size, steps, device=None))]
     fn evaluate_session(

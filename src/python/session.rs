@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What runs.
 pub enum Run {
-    Fit(Fit),
+    Fit(Box<Fit>),
     Evaluation(Evaluation),
     Prediction { run: Prediction, out: Vec<Vec<f32>>, shapes: Vec<Vec<usize>>, batch: usize, limit: usize },
 }
