@@ -6,7 +6,7 @@ use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
 use crate::model::{Compiled, Model, Samples, Settled, lock};
 use crate::params::Snapshot;
-use crate::train::{Schedule, identity};
+use crate::train::{Schedule, check_same, identity};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub struct Evaluation {
     weights: Arc<Snapshot>,
     order: Vec<u32>,
     batch: usize,
+    /// Samples that the executor has room for.
+    capacity: usize,
     steps: usize,
     step: usize,
     totals: Totals,
@@ -42,7 +44,36 @@ impl Evaluation {
         executor.get()?.bind_data(feed.clone())?;
         let weights = model.snapshot()?;
         let model = model.clone();
-        Ok(Evaluation { model, compiled, objectives, feed, executor, weights, order, batch, steps, step: 0, totals })
+        Ok(Evaluation {
+            model,
+            compiled,
+            objectives,
+            feed,
+            executor,
+            weights,
+            order,
+            batch,
+            capacity: batch,
+            steps,
+            step: 0,
+            totals,
+        })
+    }
+
+    /// Makes other samples the whole of what comes next, see [`crate::train::Fit::rebind`].
+    pub fn rebind(&mut self, data: Samples) -> Result<()> {
+        let (feed, objectives) = self.model.check_data(&self.compiled, data)?;
+        check_same(&objectives, &self.objectives)?;
+        let (rows, order) = (feed.rows(), identity(&feed)?);
+        if self.capacity < rows {
+            let purpose = Purpose::Evaluate(objectives);
+            self.executor = self.model.settle(self.executor.home, &self.compiled.plan, &purpose, rows)?;
+            self.capacity = rows;
+        }
+        self.executor.get()?.bind_data(feed.clone())?;
+        (self.feed, self.order, self.batch) = (feed, order, rows);
+        (self.step, self.steps) = (0, 1);
+        Ok(())
     }
 
     /// Whose run it is.
@@ -124,6 +155,18 @@ impl Prediction {
         let widths = model.output_shapes().iter().map(|shape| shape.iter().product()).collect();
         let weights = model.snapshot()?;
         Ok(Prediction { model: model.clone(), executor: Some(executor), weights, rows, done: 0, widths })
+    }
+
+    /// Starts again with other samples, on the same weights.
+    pub fn rebind(&mut self, x: Vec<Array>) -> Result<()> {
+        self.model.check_inputs(&x)?;
+        let feed = Arc::new(Feed { inputs: x, ..Feed::default() });
+        let rows = feed.rows();
+        if let Some(executor) = &mut self.executor {
+            executor.get()?.bind_data(feed)?;
+        }
+        (self.rows, self.done) = (rows, 0);
+        Ok(())
     }
 
     /// Samples in all.

@@ -46,9 +46,21 @@ pub struct Fit {
     previewer: Option<Box<CpuExecutor>>,
     schedule: Schedule,
     order: Vec<u32>,
+    blocks: Option<Blocks>,
+    epoch: u64,
     steps: usize,
     step: usize,
     totals: Totals,
+}
+
+/// How an order is drawn that reads neighbours together, for data on a disk: runs of `rows` neighbouring samples are
+/// shuffled, and then the samples of `mixed` runs at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocks {
+    /// Samples in a run.
+    pub rows: usize,
+    /// Runs whose samples are mixed.
+    pub mixed: usize,
 }
 
 impl Fit {
@@ -74,7 +86,49 @@ impl Fit {
         lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
         let schedule = Schedule { batch, ..schedule };
         let (model, trainer, previewer) = (model.clone(), Some(trainer), None);
-        Ok(Fit { model, compiled, trainer, objectives, feed, previewer, schedule, order, steps, step: steps, totals })
+        Ok(Fit {
+            model,
+            compiled,
+            trainer,
+            objectives,
+            feed,
+            previewer,
+            schedule,
+            order,
+            blocks: None,
+            epoch: 0,
+            steps,
+            step: steps,
+            totals,
+        })
+    }
+
+    /// Makes other samples the whole of what comes next: one step, on a batch of any size. Sums, optimizer and epoch go
+    /// on. Buffers are made for the largest batch so far. When it is refused, nothing has changed.
+    pub fn rebind(&mut self, data: Samples) -> Result<()> {
+        let (feed, objectives) = self.model.check_data(&self.compiled, data)?;
+        check_same(&objectives, &self.objectives)?;
+        let (rows, order) = (feed.rows(), identity(&feed)?);
+        if let Some(trainer) = &mut self.trainer {
+            if trainer.batch < rows {
+                let purpose = Purpose::Train(objectives);
+                trainer.executor = self.model.settle(trainer.executor.home, &self.compiled.plan, &purpose, rows)?;
+                (trainer.batch, self.previewer) = (rows, None);
+            }
+            trainer.executor.get()?.bind_data(feed.clone())?;
+        }
+        (self.feed, self.order, self.schedule.batch) = (feed, order, rows);
+        (self.step, self.steps) = (0, 1);
+        Ok(())
+    }
+
+    /// Makes the epochs that follow shuffle in blocks, if they shuffle.
+    pub fn shuffle_in(&mut self, blocks: Blocks) -> Result<()> {
+        if blocks.rows == 0 || blocks.mixed == 0 {
+            return Err(Error::invalid("blocks", "positive integers", format!("{blocks:?}")));
+        }
+        self.blocks = Some(blocks);
+        Ok(())
     }
 
     /// Whose run it is.
@@ -119,13 +173,34 @@ impl Fit {
     pub fn begin_epoch(&mut self) {
         self.step = 0;
         self.totals.clear();
-        let epoch = self.model.next_epoch();
+        self.epoch = self.model.next_epoch();
         if self.schedule.shuffle {
-            for (i, row) in self.order.iter_mut().enumerate() {
-                *row = i as u32;
-            }
-            Stream::new(self.model.seed(), "order").sequence(epoch).shuffle(&mut self.order);
+            let mut order = std::mem::take(&mut self.order);
+            self.shuffle(&mut order);
+            self.order = order;
         }
+    }
+
+    /// The order that this epoch has for so many things, for a caller who brings the batches himself.
+    pub fn order_of(&self, count: usize) -> Result<Vec<u32>> {
+        let mut order = numbered(count)?;
+        self.shuffle(&mut order);
+        Ok(order)
+    }
+
+    fn shuffle(&self, order: &mut [u32]) {
+        order.iter_mut().zip(0..).for_each(|(row, i)| *row = i);
+        let mut sequence = Stream::new(self.model.seed(), "order").sequence(self.epoch);
+        let Some(Blocks { rows, mixed }) = self.blocks else { return sequence.shuffle(order) };
+        let count = order.len();
+        let mut runs: Vec<u32> = (0..count.div_ceil(rows) as u32).collect();
+        sequence.shuffle(&mut runs);
+        let samples = runs.iter().flat_map(|&run| {
+            let from = run as usize * rows;
+            from as u32..from.saturating_add(rows).min(count) as u32
+        });
+        order.iter_mut().zip(samples).for_each(|(row, sample)| *row = sample);
+        order.chunks_mut(rows.saturating_mul(mixed)).for_each(|part| sequence.shuffle(part));
     }
 
     /// Runs whole steps until the epoch ends, `max_steps` are done or the time is over; at least one.
@@ -185,13 +260,25 @@ fn let_readers_in(plan: &Plan) {
 
 /// The samples as they come.
 pub(crate) fn identity(feed: &Feed) -> Result<Vec<u32>> {
-    let rows = feed.rows();
+    numbered(feed.rows())
+}
+
+fn numbered(count: usize) -> Result<Vec<u32>> {
     let mut order = Vec::new();
     order
-        .try_reserve_exact(rows)
-        .map_err(|_| Error::OutOfMemory { place: "order of the samples".into(), bytes: rows * 4 })?;
-    order.extend(0..rows as u32);
+        .try_reserve_exact(count)
+        .map_err(|_| Error::OutOfMemory { place: "order of the samples".into(), bytes: count.saturating_mul(4) })?;
+    order.extend(0..count as u32);
     Ok(order)
+}
+
+/// Refuses a batch for which the automatic losses and metrics mean something else than for those before it.
+pub(crate) fn check_same(new: &[Objective], old: &[Objective]) -> Result<()> {
+    if new == old {
+        return Ok(());
+    }
+    let expected = "targets of the shape of the batches before, which losses and metrics were chosen for";
+    Err(Error::invalid("y", expected, "another number of columns"))
 }
 
 impl Model {

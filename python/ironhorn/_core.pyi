@@ -167,6 +167,20 @@ class Session:
         """What has been predicted so far, an array an output; only of a prediction session."""
     def preview(self) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
         """The samples of the next step and the outputs it will have, at the price of a forward pass."""
+    def rebind(
+        self,
+        x: Sequence[NDArray[Any]],
+        y: Sequence[NDArray[Any] | None],
+        sample_weight: Sequence[NDArray[Any] | None] | None,
+    ) -> None:
+        """Makes another batch, of any size, the whole of what comes next: one step. Logs go on.
+
+        A prediction takes ``x`` alone. When it is refused, nothing has changed."""
+    def order(self, count: int) -> NDArray[np.uint32]:
+        """The order that this epoch has for so many things, for a caller who brings the batches; only of training."""
+    def shuffle_in_blocks(self, rows: int, mixed: int) -> None:
+        """Makes later epochs shuffle runs of ``rows`` neighbours, then the samples of ``mixed`` runs at a time; only of
+        training."""
     def begin_epoch(self) -> None:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:

@@ -19,8 +19,8 @@ use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
 use std::time::Duration;
 
-type Arrays<'py> = Vec<Bound<'py, PyUntypedArray>>;
-type OptionalArrays<'py> = Vec<Option<Bound<'py, PyUntypedArray>>>;
+pub(super) type Arrays<'py> = Vec<Bound<'py, PyUntypedArray>>;
+pub(super) type OptionalArrays<'py> = Vec<Option<Bound<'py, PyUntypedArray>>>;
 type GradientArrays<'py> =
     (Bound<'py, PyDict>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>);
 
@@ -36,7 +36,7 @@ fn borrow_some(arrays: &[Option<Bound<PyUntypedArray>>], name: &str) -> PyResult
     arrays.map(|(i, array)| array.as_ref().map(|array| borrow(array, &place(i))).transpose()).collect()
 }
 
-fn samples(
+pub(super) fn samples(
     x: &[Bound<PyUntypedArray>],
     y: &[Option<Bound<PyUntypedArray>>],
     weights: Option<&[Option<Bound<PyUntypedArray>>]>,
@@ -88,7 +88,7 @@ impl Model {
     ) -> PyResult<Session> {
         let (device, data) = (device_of(device)?, samples(&x, &y, sample_weight.as_deref())?);
         let schedule = Schedule { batch: batch_size, steps, shuffle };
-        Ok(Session::new(Run::Fit(detached(py, || Fit::new(&self.0, data, schedule, device))?)))
+        Ok(Session::new(Run::Fit(Box::new(detached(py, || Fit::new(&self.0, data, schedule, device))?))))
     }
     #[pyo3(signature = (x, y, sample_weight, batch_size, steps, device=None))]
     fn evaluate_session(

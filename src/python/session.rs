@@ -2,10 +2,11 @@
 
 use super::arrays::array_of;
 use super::error::detached;
+use super::model::{Arrays, OptionalArrays, samples};
 use crate::error::{Error, Result};
 use crate::infer::{Evaluation, Prediction};
-use crate::model::lock;
-use crate::train::Fit;
+use crate::model::{Samples, lock};
+use crate::train::{Blocks, Fit};
 use numpy::{PyArray, PyArray1, PyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 /// What runs.
 pub enum Run {
-    Fit(Fit),
+    Fit(Box<Fit>),
     Evaluation(Evaluation),
     Prediction { run: Prediction, out: Vec<Vec<f32>>, shapes: Vec<Vec<usize>>, batch: usize, limit: usize },
 }
@@ -24,6 +25,26 @@ impl Run {
     pub fn prediction(run: Prediction, shapes: Vec<Vec<usize>>, batch: usize, limit: usize) -> Result<Self> {
         let out = run.results()?;
         Ok(Run::Prediction { run, out, shapes, batch, limit })
+    }
+
+    fn rebind(&mut self, data: Samples) -> Result<()> {
+        match self {
+            Run::Fit(fit) => fit.rebind(data),
+            Run::Evaluation(evaluation) => evaluation.rebind(data),
+            Run::Prediction { run, out, batch, limit, .. } => {
+                run.rebind(data.x)?;
+                *out = run.results()?;
+                (*batch, *limit) = (run.rows(), run.rows());
+                Ok(())
+            }
+        }
+    }
+
+    fn fit(&mut self) -> Result<&mut Fit> {
+        match self {
+            Run::Fit(fit) => Ok(fit),
+            _ => Err(Error::State("session: expected one that trains".into())),
+        }
     }
 
     fn steps(&self) -> usize {
@@ -38,7 +59,9 @@ impl Run {
         match self {
             Run::Fit(fit) => fit.step(),
             Run::Evaluation(evaluation) => evaluation.step(),
-            Run::Prediction { run, batch, .. } => run.done().div_ceil(*batch),
+            // A batch of which a part is done is not a step.
+            Run::Prediction { run, limit, batch, .. } if run.done() < *limit => run.done() / batch,
+            Run::Prediction { limit, batch, .. } => limit.div_ceil(*batch),
         }
     }
 
@@ -56,8 +79,9 @@ impl Run {
             Run::Fit(fit) => fit.run(max_steps, time),
             Run::Evaluation(evaluation) => evaluation.run(max_steps, time),
             Run::Prediction { run, out, batch, limit, .. } => {
-                let rows = max_steps.map_or(usize::MAX, |n| n.saturating_mul(*batch));
-                run.run(out, rows.min(*limit - run.done()), time)
+                let done = run.done();
+                let until = max_steps.map_or(usize::MAX, |n| (done / *batch).saturating_add(n).saturating_mul(*batch));
+                run.run(out, until.min(*limit).saturating_sub(done), time)
             }
         }
     }
@@ -142,6 +166,18 @@ impl Session {
         let outputs = out.into_iter().zip(shapes);
         let outputs = outputs.map(|(out, shape)| array_of(py, out, &[&[count], &shape[..]].concat()));
         Ok((PyArray::from_vec(py, rows), outputs.collect::<PyResult<_>>()?))
+    }
+    /// Makes another batch the whole of what comes next.
+    fn rebind(&self, py: Python, x: Arrays, y: OptionalArrays, sample_weight: Option<OptionalArrays>) -> PyResult<()> {
+        let data = samples(&x, &y, sample_weight.as_deref())?;
+        detached(py, || lock(&self.0).rebind(data))
+    }
+    /// The order that this epoch has for so many things.
+    fn order<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        Ok(PyArray::from_vec(py, detached(py, || lock(&self.0).fit()?.order_of(count))?))
+    }
+    fn shuffle_in_blocks(&self, py: Python, rows: usize, mixed: usize) -> PyResult<()> {
+        detached(py, || lock(&self.0).fit()?.shuffle_in(Blocks { rows, mixed }))
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
         detached(py, || lock(&self.0).begin_epoch())

@@ -31,7 +31,7 @@ class Opaque:
         ({"x": 3.0}, ValueError, "`x` must have at least one dimension"),
         ({"x": "abc"}, TypeError, "`x` must be a NumPy array"),
         ({"x": {"a": X}}, ValueError, "Missing data for input .* keys in `x`"),
-        ({"x": (row for row in X)}, TypeError, "`x` must be a NumPy array.*generator"),
+        ({"x": (row for row in X)}, ValueError, "`x` as a generator, `y` should not be passed"),
         ({"x": Opaque()}, TypeError, "`x` must be a NumPy array.*Opaque"),
         ({"x": np.ones((6, 4))}, ValueError, "4"),
         ({"x": np.ones((6, 3, 2))}, ValueError, "3"),

@@ -151,7 +151,7 @@ def test_pandas(by_class, by_value, dtype):
 WRONG = [
     X.astype(object), X.astype(complex), X.astype(str), X.astype("S3"), X.astype("datetime64[s]"),
     X.astype("timedelta64[s]"), X.astype([("a", "f4"), ("b", "f4")]), [["a"] * 6] * 23, [[None] * 6] * 23,
-    [[1.0], [1.0, 2.0]] * 11, {"x": X}, "text", b"bytes", object(), 3.0, {1, 2}, iter(X), np.float32(1), X[0, 0],
+    [[1.0], [1.0, 2.0]] * 11, {"x": X}, "text", b"bytes", object(), 3.0, {1, 2}, np.float32(1), X[0, 0],
 ]  # fmt: skip
 
 

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .sparse import SparseRows, is_sparse
+
 Array = NDArray[Any]
 
 
-def as_array(value: Any, argument: str) -> Array:
+def as_array(value: Any, argument: str, keep_sparse: bool = False) -> Any:
     """The value as an ndarray of booleans, integers or floats with a batch axis; ndarrays are not copied.
+
+    Matrices of ``scipy.sparse`` become dense, or, with ``keep_sparse``, ``SparseRows``. What has no ``__array__`` but
+    a method ``numpy()`` is taken by that.
 
     Raises:
         TypeError: if it is no array-like of numbers.
@@ -21,15 +26,21 @@ def as_array(value: Any, argument: str) -> Array:
     """
     if isinstance(value, (list, tuple)) and len(value) == 1 and hasattr(value[0], "__array__") and np.ndim(value[0]):
         value = value[0]
+    if is_sparse(value):
+        sparse = SparseRows(value, argument)
+        if keep_sparse and sparse.dtype.kind in "biuf":
+            return sparse
+        value = sparse.dense()
+    elif not hasattr(value, "__array__") and callable(getattr(value, "numpy", None)):
+        value = value.numpy()
     if isinstance(value, np.ndarray):
         array: Array = value
     elif isinstance(value, (Mapping, str, bytes)) or not (
         hasattr(value, "__array__") or isinstance(value, (list, tuple, range, int, float))
     ):
-        hint = " Call its `toarray()` first." if hasattr(value, "toarray") else ""
         raise TypeError(
-            f"`{argument}` must be a NumPy array, a list, a pandas frame or series, or have `__array__`.{hint} "
-            f"Received: {type(value).__name__}"
+            f"`{argument}` must be a NumPy array, a list, a pandas frame or series, a matrix of scipy.sparse, or have "
+            f"`__array__`. Received: {type(value).__name__}"
         )
     else:
         array = _convert(value, argument)

@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array
+from .sparse import SparseRows
 from .spread import spread_inputs, spread_targets, spread_weights
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Arrays of equal length: one an input, one an output, one of weights an output; ``None`` where there is none."""
+    """Arrays of equal length: one an input, one an output, one of weights an output; ``None`` where there is none.
 
-    x: list[Array]
-    y: list[Array | None]
+    Inputs and targets may be ``SparseRows``.
+    """
+
+    x: list[Any]
+    y: list[Any]
     sample_weight: list[Array | None]
 
     def __len__(self) -> int:
@@ -30,13 +34,29 @@ class Data:
         y, weights = ([None if a is None else a[part] for a in arrays] for arrays in (self.y, self.sample_weight))
         return Data([array[part] for array in self.x], y, weights)
 
+    def take(self, rows: NDArray[Any]) -> "Data":
+        """Copies of some rows, dense."""
+        y, weights = ([None if a is None else a[rows] for a in arrays] for arrays in (self.y, self.sample_weight))
+        return Data([array[rows] for array in self.x], y, weights)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether any of it is."""
+        return any(isinstance(array, SparseRows) for array in (*self.x, *self.y))
+
     def unweighted(self) -> "Data":
         """The same without weights."""
         return Data(self.x, self.y, [None] * len(self.y))
 
 
 def pack(
-    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, prefix: str = ""
+    model: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    prefix: str = "",
+    keep_sparse: bool = False,
 ) -> Data:
     """Checks and converts what ``fit`` and ``evaluate`` take.
 
@@ -45,16 +65,17 @@ def pack(
         x, y, sample_weight: arrays, or lists and dicts of them; ``y`` is ``None`` for predictions.
         class_weight: weights by class, for models of one output.
         prefix: what stands before the arguments' names in errors.
+        keep_sparse: whether matrices of ``scipy.sparse`` stay sparse, rather than become dense.
 
     Raises:
         ValueError: if lengths differ, there are no rows, or both kinds of weights are given.
         TypeError: for values that are no arrays of numbers.
     """
-    inputs = spread_inputs(model, x, f"{prefix}x")
+    inputs = spread_inputs(model, x, f"{prefix}x", keep_sparse)
     outputs = model._outputs()
     targets: list[Array | None] = [None] * outputs.count
     if y is not None:
-        targets = spread_targets(model, outputs, y, f"{prefix}y")
+        targets = spread_targets(model, outputs, y, f"{prefix}y", keep_sparse)
     weights: list[Array | None] = [None] * outputs.count
     if sample_weight is not None:
         weights = spread_weights(outputs, sample_weight, f"{prefix}sample_weight")
@@ -85,7 +106,8 @@ def pack(
     if class_weight is not None:
         if outputs.count > 1:
             raise ValueError("`class_weight` is only supported for Models with a single output.")
-        weights = [class_weights(targets[0], class_weight)]
+        y = targets[0]
+        weights = [class_weights(y.dense() if isinstance(y, SparseRows) else y, class_weight)]
     return Data(inputs, targets, weights)
 
 
@@ -127,16 +149,52 @@ def split(data: Data, validation_split: float) -> tuple[Data, Data]:
     return data.rows(slice(None, at)), data.rows(slice(at, None))
 
 
-def unpack_validation(model: Any, validation_data: Any) -> Data:
-    """``(x, y)`` or ``(x, y, sample_weight)`` checked and converted."""
+def unpack_validation(validation_data: Any) -> tuple[Any, Any, Any]:
+    """The inputs, targets and weights of ``(x, y)`` or ``(x, y, sample_weight)``."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         size = f" of length {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
         raise ValueError(
-            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight). "
+            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight), or give batches of them. "
             f"Received: {type(validation_data).__name__}{size}"
         )
     x, y, weights = (*validation_data, None)[:3]
-    return pack(model, x, require_targets(y), weights, prefix="validation_data: ")
+    return x, y, weights
+
+
+def unpack_batch(batch: Any, kind: str) -> tuple[Any, Any, Any]:
+    """The inputs, targets and weights of a batch: a tuple or list of one to three, or inputs alone.
+
+    Raises:
+        ValueError: for other tuples.
+    """
+    if not isinstance(batch, (tuple, list)):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(
+            f"A {kind} must give tuples, either (input,) or (inputs, targets) or (inputs, targets, sample_weights). "
+            f"Received: {type(batch).__name__} of length {len(batch)}"
+        )
+    x, y, weights = (*batch, None, None)[:3]
+    return x, y, weights
+
+
+def refuse_besides(kind: str, y: Any, sample_weight: Any, validation_split: float = 0.0, prefix: str = "") -> None:
+    """Refuses what a source of batches brings itself.
+
+    Raises:
+        ValueError: if any of it is given.
+    """
+    for name, what, value in (("y", "the targets", y), ("sample_weights", "the sample weights", sample_weight)):
+        if value is not None:
+            raise ValueError(
+                f"When providing `{prefix}x` as a {kind}, `{name}` should not be passed. Instead, {what} should be "
+                f"included as part of the {kind}."
+            )
+    if validation_split:
+        raise ValueError(
+            f"Argument `validation_split` is only supported for arrays. Received: `x` as a {kind}, "
+            f"validation_split={validation_split}"
+        )
 
 
 def require_targets(y: Any) -> Any:

@@ -33,13 +33,18 @@ def open_session(model: Any, data: Data, x: list[Any], begin: Any, training: boo
     if not needs_python(outputs, model.optimizer, training):
         return begin(x, data.y, data.sample_weight)
     shapes = model._engine_model().output_shapes
-    given: list[NDArray[np.float32] | None] = [
+    given, targets = _given(outputs, shapes, data)
+    session = begin(x, targets, data.sample_weight)
+    return GuidedSession(session, outputs, data, given, shapes, model.optimizer, training)
+
+
+def _given(outputs: list[Output], shapes: list[Any], data: Data) -> tuple[list[Any], list[Any]]:
+    """Arrays for the gradients, where a ``PythonLoss`` has any, and the engine's targets."""
+    given = [
         np.zeros((len(data), *shape), np.float32) if isinstance(output.loss, PythonLoss) else None
         for output, shape in zip(outputs, shapes, strict=True)
     ]
-    targets = [y if buffer is None else buffer for y, buffer in zip(data.y, given, strict=True)]
-    session = begin(x, targets, data.sample_weight)
-    return GuidedSession(session, outputs, data, given, shapes, model.optimizer, training)
+    return given, [y if buffer is None else buffer for y, buffer in zip(data.y, given, strict=True)]
 
 
 def fill_metrics(outputs: list[Output], session: Any, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -48,8 +53,8 @@ def fill_metrics(outputs: list[Output], session: Any, shapes: Sequence[tuple[int
     states = iter(session.metric_states())
     for output, shape in zip(outputs, shapes, strict=True):
         for measure in output.engine_metrics:
-            state, take = next(states), getattr(measure.metric, "_take_state", None)
-            if take is not None:
+            state, take = next(states, None), getattr(measure.metric, "_take_state", None)
+            if take is not None and state is not None:
                 take(state, shape[-1] if shape else 1)
 
 
@@ -66,6 +71,8 @@ class GuidedSession:
         training: whether steps update weights.
     """
 
+    calls_python = True
+
     def __init__(
         self,
         session: Any,
@@ -80,6 +87,7 @@ class GuidedSession:
         self._outputs = outputs
         self._data = data
         self._given = given
+        self._shapes = shapes
         self._optimizer = optimizer
         self._training = training
         self._sums = [0.0] * len(outputs)
@@ -103,6 +111,22 @@ class GuidedSession:
     def finished(self) -> bool:
         """Whether the epoch is over."""
         return bool(self._session.finished)
+
+    def rebind(self, x: list[Any], y: list[Any], sample_weight: list[Any]) -> None:
+        """Makes another batch the whole of what comes next; sums and metrics go on."""
+        data = Data(x, y, sample_weight)
+        given, targets = _given(self._outputs, self._shapes, data)
+        self._session.rebind(x, targets, sample_weight)
+        self._data, self._given = data, given
+
+    def order(self, count: int) -> NDArray[np.uint32]:
+        """The order that this epoch has for so many things."""
+        order: NDArray[np.uint32] = self._session.order(count)
+        return order
+
+    def shuffle_in_blocks(self, rows: int, mixed: int) -> None:
+        """Makes later epochs shuffle in blocks."""
+        self._session.shuffle_in_blocks(rows, mixed)
 
     def begin_epoch(self) -> None:
         """Clears steps, sums and metrics."""

@@ -14,8 +14,11 @@ from .arrays import Array, adjust_rank, as_array
 from .outputs import Output
 
 
-def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
-    """One array an input, in their order; dicts go by the inputs' names.
+def spread_inputs(model: Any, x: Any, argument: str = "inputs", keep_sparse: bool = False) -> list[Any]:
+    """One array an input, in their order; dicts go by the inputs' names, and so do the columns of a pandas frame for a
+    model of several inputs.
+
+    With ``keep_sparse``, matrices of ``scipy.sparse`` stay sparse.
 
     Raises:
         ValueError: if an input is missing, or there are too many.
@@ -25,8 +28,10 @@ def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
     try:
         structure = model._structure()[0]
     except AttributeError:  # not built yet: one input
-        return [as_array(x, argument)]
+        return [as_array(x, argument, keep_sparse)]
     names = model.input_names
+    if len(names) > 1 and hasattr(x, "columns") and all(name in x.columns for name in names):
+        x = {name: x[name] for name in names}
     if isinstance(structure, Mapping):
         x = by_keys(structure, x)
     if isinstance(x, Mapping):
@@ -54,8 +59,8 @@ def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
         parts: Sequence[Any] = values[0] if isinstance(values[0], (list, tuple)) and len(values[0]) > 1 else [None]
         if all(hasattr(part, "__array__") and np.ndim(part) == rank for part in parts):  # whole batches, no rows
             raise ValueError(f'Layer "{model.name}" expects 1 input(s), but it received {len(parts)} input tensors.')
-        return [as_array(values[0], argument)]
-    return [as_array(value, f"{argument}: '{name}'") for name, value in zip(names, values, strict=True)]
+        return [as_array(values[0], argument, keep_sparse)]
+    return [as_array(value, f"{argument}: '{name}'", keep_sparse) for name, value in zip(names, values, strict=True)]
 
 
 def by_keys(structure: Mapping[Any, Any], x: Any) -> Any:
@@ -101,7 +106,7 @@ def flatten_to(structure: Any, value: Any) -> list[Any]:
     return [value]
 
 
-def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Array | None]:
+def spread_targets(model: Any, outputs: Any, y: Any, argument: str, keep_sparse: bool = False) -> list[Array | None]:
     """One array an output; ``None`` for outputs without a loss.
 
     Raises:
@@ -130,7 +135,7 @@ def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Arra
         where = argument if outputs.count == 1 else f"{argument}: '{name}'"
         if value is None and (output.loss is not None or output.metrics or output.weighted):
             raise ValueError(f"`{where}` must be given: the output has a loss or metrics. Received: None")
-        arrays.append(None if value is None else as_array(value, where))
+        arrays.append(None if value is None else as_array(value, where, keep_sparse))
     return arrays
 
 

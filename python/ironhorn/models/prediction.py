@@ -1,0 +1,104 @@
+"""``predict``."""
+
+from typing import Any
+
+import numpy as np
+
+from ..config import _resolve
+from . import data
+from .data import Data
+from .running import Running
+from .sources import Rows, is_stream, source_of
+from .spread import adjust_ranks
+from .streams import StreamSession, close
+
+
+class Predicting(Running):
+    """The part of a model that is asked."""
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+        device: str | None = None,
+    ) -> Any:
+        """The outputs for ``x``, a batch at a time.
+
+        Safe from any number of threads, also while ``fit`` runs: then it sees the weights between two steps.
+
+        Args:
+            x: inputs, ``(n, ...)``, or what gives batches, of which all but the inputs is left; see ``fit``.
+            batch_size: rows a step; 32 by default, or what ``steps`` asks for.
+            verbose: 0 silent, 1 a bar, 2 a line; ``"auto"`` is 1.
+            steps: ends early.
+            callbacks: see ``fit``.
+            device: where to compute; see ``fit``.
+
+        Returns:
+            A float32 array ``(n, ...)``; of several outputs their list, tuple or dict.
+
+        Raises:
+            ValueError: for values and shapes that do not fit.
+            TypeError: for wrong types and dtypes.
+        """
+        batch_size = data.optional_integer(batch_size, "batch_size")
+        steps = data.optional_integer(steps, "steps")
+        shown = data.verbosity(verbose)
+        packed = None if is_stream(x) else data.pack(self, x, keep_sparse=True)
+        size = rows = 0
+        if packed is not None:
+            rows = len(packed)
+            size, steps = data.plan_batches(rows, batch_size, steps, "steps")
+        session: Any = None
+        try:
+            with self._undone_on_error():
+                if packed is None or packed.is_sparse:
+                    session = self._predict_stream(
+                        source_of(x) if packed is None else Rows(packed, size), steps, device
+                    )
+                else:
+                    session = self._predict_session(packed, size, steps, device)
+                calls = self._callbacks(callbacks, shown, 1, session.steps)
+            self.stop_predicting = False
+            calls.on_predict_begin()
+            session.begin_epoch()
+            if isinstance(session, StreamSession):
+                streamed = session.predictions
+                self._drive(session, "predict", calls, lambda _: streamed[-1])
+                results = self._joined(streamed)
+            else:
+                outputs = session  # of a step: the outputs so far are made anew at each call
+                self._drive(session, "predict", calls, lambda step: [o[step * size :][:size] for o in outputs.outputs])
+                results = [output[: min(session.step * size, rows)] for output in session.outputs]
+                del outputs
+        finally:
+            close(session)
+            del session
+        calls.on_predict_end()
+        return self._packed(results)
+
+    def _predict_session(self, packed: Data, size: int, steps: int | None, device: str | None) -> Any:
+        self._ensure_built_for(packed.x)
+        return self._engine_model().predict_session(adjust_ranks(self, packed.x), size, steps, _resolve(device))
+
+    def _predict_stream(self, source: Any, steps: int | None, device: str | None) -> StreamSession:
+        def convert(raw: Any) -> Data:
+            return data.pack(self, data.unpack_batch(raw, source.kind)[0])
+
+        def adjust(batch: Data) -> list[Any]:
+            return adjust_ranks(self, batch.x)
+
+        def begin(first: Data) -> Any:
+            return self._predict_session(first, len(first), None, device)
+
+        return StreamSession(source, steps, convert, adjust, begin, collects=True)
+
+    def _joined(self, predictions: list[list[Any]]) -> list[Any]:
+        """The outputs of all batches, one array an output."""
+        shapes = self._engine_model().output_shapes
+        if not predictions:
+            return [np.zeros((0, *shape), np.float32) for shape in shapes]
+        return [np.concatenate(parts) for parts in zip(*predictions, strict=True)]
