@@ -21,16 +21,18 @@ from . import (
     optimizers,
     random,
     regularizers,
+    saving,
     utils,
 )
 from ._core import __version__
 from .layers import Input
 from .models import Model, Sequential
+from .saving import load_model
 
 __all__ = [
     "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "constraints",
-    "datasets", "errors", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "regularizers", "utils",
+    "datasets", "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 
