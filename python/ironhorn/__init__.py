@@ -31,8 +31,8 @@ from .saving import load_model
 
 __all__ = [
     "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "constraints",
-    "datasets", "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "regularizers", "saving", "utils",
+    "datasets", "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers",
+    "random", "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def engine_of(model: Any) -> Any:
 def _write(model: Any, path: str | None, own: training.Own) -> bytes | None:
     form: dict[str, Any] = {
         "class_name": type(model).__name__,
-        "config": plain(_without_compile(model.get_config())),
+        "config": plain(_short(model.get_config())),
         "layers": [[layer.trainable, plain(_built_for(layer))] for layer in _parts(model)],
     }
     if type(model).__name__ not in ("Sequential", "Functional"):
@@ -108,12 +108,21 @@ def _built_for(layer: Any) -> Any:
     return layer._built_shape if layer.built else None
 
 
-def _without_compile(config: Any) -> Any:
-    """A configuration without what models inside were compiled with; they are trained as parts."""
+_KERAS_ALONE = ("module", "registered_name", "build_config", "compile_config")
+
+
+def _short(config: Any) -> Any:
+    """A configuration without what is only there for Keras to read, what models inside were compiled with, since they
+    are trained as parts, and the dtype, of which there is one."""
     if isinstance(config, dict):
-        return {key: _without_compile(value) for key, value in config.items() if key != "compile_config"}
+        is_object = "class_name" in config
+        return {
+            key: _short(value)
+            for key, value in config.items()
+            if not (is_object and key in _KERAS_ALONE) and not (key == "dtype" and isinstance(value, dict))
+        }
     if isinstance(config, (list, tuple)):
-        return type(config)(_without_compile(value) for value in config)
+        return type(config)(_short(value) for value in config)
     return config
 
 
@@ -121,8 +130,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Writes a model to a file: configuration, weights, what it was compiled with, and the state of its training.
 
     The file is replaced whole or not at all, also by a crash. Training that is resumed from it continues to the bit.
-    Losses and metrics written with ``ironhorn.ops`` are stored as their operations; of what only Python can compute, the
-    name.
+    Losses and metrics written with ``ironhorn.ops`` are stored as their operations; what only Python can compute is
+    stored by its name.
 
     Args:
         model: a Sequential or Functional model.
@@ -217,7 +226,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
-    """Reads weights from a file of ``save_weights`` or ``save_model``, by their paths, or, where names differ, in order.
+    """Reads weights that ``save_weights`` or ``save_model`` wrote, by their paths, or, where names differ, in order.
 
     Args:
         model: a built model or layer.
@@ -229,7 +238,9 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     """
     path = checked_path(filepath)
     if not model.built:
-        raise ValueError(f"Unable to load weights into '{model.name}': it is not built. Call it on data, or `build` it.")
+        raise ValueError(
+            f"Unable to load weights into '{model.name}': it is not built. Call it on data, or `build` it."
+        )
     file = _core.File.open(path)
     stored, variables = file.weights, model.variables
     paths = [name for name, _ in stored]

@@ -84,7 +84,7 @@ def _revived_loss(form: Any, custom: Mapping[str, Any]) -> Any:
         return stored_loss(it["name"], it["reduction"], it["nodes"])
     if "__own__" in form:
         found = _handed_in(form, custom, "loss")
-        if isinstance(found, type) or isinstance(found, losses.Loss):
+        if isinstance(found, (type, losses.Loss)):
             return _made(found, form.get("config"))
         config = form.get("config") or {}
         return PythonLoss(found, config.get("reduction", "sum_over_batch_size"), config.get("name"))
