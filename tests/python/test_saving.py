@@ -625,6 +625,16 @@ def test_files_of_every_version_are_read(path):
     np.testing.assert_allclose(logs["loss"], expected["loss"], rtol=1e-4)
 
 
+def test_a_file_without_pythons_text_is_read_by_its_graph(small, tmp_path):
+    header, body = parts(small)
+    del header["__metadata__"]["python"]
+    (tmp_path / "net").write_bytes(joined(header, body))
+    loaded = ironhorn.load_model(tmp_path / "net")
+    (tmp_path / "whole").write_bytes(small)
+    assert not loaded.compiled
+    same([loaded.predict(X[:, :2], verbose=0)], [ironhorn.load_model(tmp_path / "whole").predict(X[:, :2], verbose=0)])
+
+
 def test_there_is_a_golden_file_of_this_version(small):
     version = int(parts(small)[0]["__metadata__"]["version"])
     assert (Path(__file__).parents[1] / "golden" / f"version-{version}.ironhorn").is_file()

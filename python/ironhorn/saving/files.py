@@ -169,15 +169,18 @@ def _read(file: Any, name: str, custom: Mapping[str, Any], compiled: bool) -> An
     if file.kind != "model":
         raise LoadError(f"{name}: metadata 'kind': expected 'model', received '{file.kind}'; see load_weights")
     file.check()
-    text = file.text("python")
-    if text is None:
-        raise LoadError(f"{name}: metadata 'python': expected the model as Python has it, received none")
+    text, graph = file.text("python"), file.text("model")
     with load_errors(name):
-        form = revived(json.loads(text))
+        form = revived(json.loads(text)) if text is not None else {}
         file.ration(True)
         try:
-            model = _model(form, custom)
-            _build_parts(model, form["layers"])
+            if text is not None:
+                model = _model(form, custom)
+                _build_parts(model, form["layers"])
+            elif graph is not None:
+                model = _model_of_graph(json.loads(graph))
+            else:
+                raise ValueError("expected a model, received none")
         finally:
             file.ration(False)
         random = file.random
@@ -203,6 +206,29 @@ def _model(form: Any, custom: Mapping[str, Any]) -> Any:
     if form["class_name"] not in known:
         raise serialization.unknown("model", form["class_name"], known)
     return known[form["class_name"]].from_config(form["config"])
+
+
+def _model_of_graph(form: Any) -> Any:
+    """The model, not compiled, of a graph that the crate wrote by itself."""
+    from ..layers import Input, deserialize
+    from ..models import Functional
+
+    inputs = [Input(tuple(shape)) for shape in form["input_shapes"]]
+    made = [deserialize(entry["layer"]) for entry in form["layers"]]
+    values = list(inputs)
+    for layer, read in form["nodes"]:
+        arguments = [values[i] for i in read]
+        values.append(made[layer](arguments if len(arguments) > 1 else arguments[0]))
+    outputs = [values[i] for i in form["outputs"]]
+    model = Functional(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
+    order = [
+        (variable, i)
+        for layer, entry in zip(made, form["layers"], strict=True)
+        for variable, i in zip(layer.variables, entry["variables"], strict=True)
+    ]
+    if [v.id for v, _ in sorted(order, key=lambda pair: pair[1])] != [v.id for v in model.variables]:
+        raise ValueError("expected variables in the order of the layers")
+    return model
 
 
 def _build_parts(model: Any, states: list[Any]) -> None:
