@@ -37,6 +37,28 @@ pub enum Error {
     /// A device that is missing, lost, out of memory or too small (`DeviceError`).
     #[error("{0}")]
     Device(String),
+    /// A file that is no model that can be read (`LoadError`).
+    #[error("{file}: {field}: expected {expected}, received {received}")]
+    Load {
+        /// The file.
+        file: String,
+        /// The part of it.
+        field: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What came.
+        received: String,
+    },
+    /// A file that cannot be written (`OSError`).
+    #[error("{path}: {text}")]
+    Write {
+        /// The file.
+        path: String,
+        /// The operating system's number for it.
+        code: Option<i32>,
+        /// What it says.
+        text: String,
+    },
     /// A caught panic: a defect of this library (`InternalError`).
     #[error("internal error in ironhorn: {0}; the model is at its last whole step")]
     Internal(String),

@@ -9,6 +9,7 @@ pub mod error;
 pub mod gradients;
 pub mod infer;
 pub mod initializers;
+pub mod io;
 pub mod layers;
 pub mod losses;
 pub mod metrics;

@@ -21,6 +21,7 @@ from . import (
     optimizers,
     random,
     regularizers,
+    saving,
     utils,
 )
 from ._core import __version__
@@ -31,12 +32,13 @@ from .metrics import Metric
 from .models import Model, Sequential
 from .optimizers import Optimizer
 from .regularizers import Regularizer
+from .saving import load_model
 
 __all__ = [
     "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer",
     "Sequential", "__version__", "activations", "callbacks", "config", "constraints", "datasets",
-    "errors", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "regularizers", "utils", "version",
+    "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "regularizers", "saving", "utils", "version",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "DeviceError",
+    "File",
     "InternalError",
     "Layer",
     "LoadError",
@@ -50,6 +51,7 @@ __all__ = [
     "set_device",
     "set_num_threads",
     "set_random_seed",
+    "write_file",
 ]
 
 __version__: str
@@ -214,6 +216,12 @@ class Model:
         A loss is ``{"class_name": …, "config": …}``, a name or null; ``loss_key`` is what the logs call it, or null. A
         metric is ``{"name": "accuracy", "metric": …, "weighted": false}``. The strings ``"accuracy"`` and
         ``"crossentropy"`` are resolved by the shapes of the output and the target as Keras does."""
+    def describe(self, variables: Sequence[Variable]) -> str:
+        """The graph as the model file has it, its variables numbered in this order."""
+    @property
+    def seed(self) -> int: ...
+    position: tuple[int, int]
+    """Epochs begun, and calls as in training: with seed and steps, where the random streams stand."""
     def slot_count(self) -> int:
         """How many numbers the optimizer keeps for this model's variables, besides step counter and learning rate."""
     def fit_session(
@@ -256,6 +264,46 @@ class Model:
     @property
     def variables(self) -> list[Variable]:
         """Every variable once, in the order of the layers."""
+
+@final
+class File:
+    """A model file that has been read; whatever the bytes are, it is one, or a ``LoadError``."""
+
+    @staticmethod
+    def open(path: str) -> File: ...
+    @staticmethod
+    def parse(data: bytes, name: str) -> File:
+        """``name`` is what errors call the file."""
+    @property
+    def kind(self) -> str:
+        """``"model"``, ``"weights"`` or ``"state"``."""
+    def text(self, key: str) -> str | None:
+        """One of its texts, which is JSON that nests no deeper than a parser allows."""
+    @property
+    def weights(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Path and shape of each variable."""
+    def values(self, index: int) -> NDArray[np.float32]: ...
+    @property
+    def has_optimizer(self) -> bool: ...
+    @property
+    def random(self) -> tuple[int, int, int] | None:
+        """A model's seed, and its ``position``."""
+    def check(self) -> None:
+        """Builds the engine's model of a file that has one, and forgets it."""
+    def ration(self, on: bool) -> None:
+        """While on, this thread makes no more variables than the file has, and draws no numbers for them."""
+    def restore(self, variables: Sequence[Variable], optimizer: Optimizer | None) -> None:
+        """Puts variables and state in place; where anything does not fit, nothing is changed."""
+
+def write_file(
+    path: str | None,
+    kind: str,
+    texts: Sequence[tuple[str, str]],
+    variables: Sequence[Variable],
+    optimizer: Optimizer | None,
+    random: tuple[int, int, int] | None,
+) -> bytes | None:
+    """Writes a model file, whole or not at all; without a path, gives its bytes. A failure is an ``OSError``."""
 
 def activation(config: str, x: NDArray[Any]) -> NDArray[np.float32]:
     """Applies an activation (its name, or a ``class_name`` form with parameters) along the last axis."""

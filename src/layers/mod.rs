@@ -31,6 +31,7 @@ use crate::config;
 use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
+use crate::io::ration;
 use crate::params::Variable;
 use crate::plan::{self, Builder, TensorId};
 use crate::regularizers::Regularizer;
@@ -222,7 +223,17 @@ impl Layer {
 
     /// The output's shape for these inputs.
     pub fn output_shape(&self, inputs: &[Shape]) -> Result<Shape> {
-        self.kind.kind().output_shape_of_many(&self.place(), inputs)
+        ration::check_shapes(&self.place(), inputs)?;
+        let output = self.kind.kind().output_shape_of_many(&self.place(), inputs)?;
+        ration::check_shapes(&self.place(), std::slice::from_ref(&output))?;
+        Ok(output)
+    }
+
+    /// Names and shapes of the variables that it has, or would make for inputs of these shapes.
+    pub(crate) fn variable_shapes(&self, inputs: &[Shape]) -> Result<Vec<(String, Vec<usize>)>> {
+        self.output_shape(inputs)?;
+        let known: Vec<usize> = inputs.first().map_or(&[][..], |i| &i[..]).iter().map(|d| d.unwrap_or(1)).collect();
+        Ok(self.kind.kind().variables(&known).into_iter().map(|spec| (spec.name.to_string(), spec.shape)).collect())
     }
 
     /// Makes and initialises the variables for inputs of these shapes. `seed` and `path` name the random streams. Once
@@ -251,12 +262,15 @@ impl Layer {
         let count = spec.shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
         let out_of_memory =
             || Error::OutOfMemory { place: place.clone(), bytes: count.unwrap_or(usize::MAX).saturating_mul(4) };
+        let loading = ration::take(&place, count)?;
         let mut values: Vec<f32> = Vec::new();
         values.try_reserve_exact(count.unwrap_or(usize::MAX)).map_err(|_| out_of_memory())?;
         values.resize(count.unwrap_or(0), 0.0);
-        let mut sequence =
-            Stream::new(spec.initializer.seed().unwrap_or(seed), &format!("{path}/{}", spec.name)).sequence(0);
-        spec.initializer.fill(&spec.shape, &mut values, &mut || sequence.uniform()).map_err(|e| e.at(&place))?;
+        if !loading {
+            let seed = spec.initializer.seed().unwrap_or(seed);
+            let mut sequence = Stream::new(seed, &format!("{path}/{}", spec.name)).sequence(0);
+            spec.initializer.fill(&spec.shape, &mut values, &mut || sequence.uniform()).map_err(|e| e.at(&place))?;
+        }
         if let Some(regularizer) = &spec.regularizer {
             regularizer.check_shape(&spec.shape, &place)?;
         }

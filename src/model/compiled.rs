@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex};
 pub struct Compiled {
     pub(crate) plan: Arc<Plan>,
     pub(crate) optimizer: SharedOptimizer,
+    /// What the outputs are trained and measured by, as it was given.
+    pub(crate) outputs: Value,
     /// One an output.
     pub(super) asked: Vec<Asked>,
     /// The executor of the last training run, for the next one of the same kind: its buffers, and what it learned about

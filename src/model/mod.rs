@@ -130,7 +130,8 @@ impl Model {
             return Err(Error::invalid("loss", "a loss for an output at least", "none"));
         }
         let plan = Arc::new(self.graph.lower(self.seed)?);
-        *lock(&self.compiled) = Some(Arc::new(Compiled { plan, optimizer, asked, trainer: Mutex::new(None) }));
+        *lock(&self.compiled) =
+            Some(Arc::new(Compiled { plan, optimizer, outputs: config.clone(), asked, trainer: Mutex::new(None) }));
         Ok(())
     }
 
@@ -144,6 +145,17 @@ impl Model {
         let compiled = self.compiled()?;
         let count = lock(&compiled.optimizer).slot_count(&compiled.plan);
         Ok(count)
+    }
+
+    /// Epochs begun, and calls as in training: where the random streams stand.
+    pub fn position(&self) -> (u64, u64) {
+        (self.epochs.load(Ordering::Relaxed), self.calls.load(Ordering::Relaxed))
+    }
+
+    /// Continues from a position.
+    pub fn set_position(&self, epochs: u64, calls: u64) {
+        self.epochs.store(epochs, Ordering::Relaxed);
+        self.calls.store(calls, Ordering::Relaxed);
     }
 
     /// Draws the number of the next epoch.

@@ -64,6 +64,8 @@ pub struct OptimizerConfig {
     pub loss_scale_factor: Option<f64>,
     /// How many gradients' mean makes one update, from 2.
     pub gradient_accumulation_steps: Option<u64>,
+    /// What it was read from, for the model file.
+    pub source: Value,
 }
 
 /// What every optimizer takes.
@@ -128,6 +130,7 @@ impl OptimizerConfig {
             use_ema: ema(spec)?,
             loss_scale_factor: positive(spec, "loss_scale_factor")?,
             gradient_accumulation_steps: count(spec, "gradient_accumulation_steps", 2)?,
+            source: value.clone(),
         })
     }
 }

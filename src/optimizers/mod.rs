@@ -48,6 +48,7 @@ pub use schedules::{LearningRate, Schedule};
 pub use sgd::Sgd;
 pub use standalone::Pair;
 pub use state::OptimizerState;
+pub(crate) use state::fresh_slots;
 #[cfg(feature = "gpu")]
 pub use wgsl::{MAX_PARAMETERS, WGSL_SLOTS};
 pub use wrappers::{Averaged, Clipped, Decayed};

@@ -10,7 +10,7 @@ use crate::params::{Variable, lines};
 use std::collections::BTreeMap;
 
 /// The slots of each array, by its key.
-pub(super) type Standalone = BTreeMap<usize, Vec<Vec<f32>>>;
+pub(crate) type Standalone = BTreeMap<usize, Vec<Vec<f32>>>;
 
 /// An array of weights and its gradient.
 pub struct Pair<'a> {

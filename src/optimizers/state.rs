@@ -4,7 +4,7 @@ use super::standalone::Standalone;
 use super::{LearningRate, MAX_SLOTS, OptimizerConfig};
 use crate::backend::cpu::simd::PANEL;
 use crate::error::{Error, Result};
-use crate::params::{Line, Lines, lines};
+use crate::params::{Line, Lines, Variable, lines};
 use crate::plan::Plan;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -131,22 +131,28 @@ impl OptimizerState {
 
     /// Makes slots at their initial values for the trained variables that have none.
     pub fn ensure_slots(&mut self, plan: &Plan) -> Result<()> {
-        let initial = self.config.slot_initial_values();
         for (variable, _) in plan.variables.iter().zip(&plan.trained).filter(|(_, trained)| **trained) {
             if let Entry::Vacant(missing) = self.slots.entry(variable.id()) {
-                let place = format!("optimizer slots of {}", variable.path());
-                let fresh = |&value: &f64| {
-                    let mut slot = lines(variable.layout().lines(), &place)?;
-                    if value != 0.0 {
-                        slot.fill(Line([value as f32; PANEL]));
-                    }
-                    Ok(slot)
-                };
-                let fresh: Result<Vec<Lines>> = initial.iter().map(fresh).collect();
-                missing.insert(fresh?);
+                missing.insert(fresh_slots(&self.config, variable)?);
             }
         }
         Ok(())
+    }
+
+    /// Replaces a variable's slots; these came from [`fresh_slots`].
+    pub(crate) fn put_slots(&mut self, variable: u64, slots: Vec<Lines>) {
+        self.version += 1;
+        self.slots.insert(variable, slots);
+    }
+
+    /// The slots of arrays of the caller's own, by their keys.
+    pub(crate) fn standalone(&self) -> &Standalone {
+        &self.standalone
+    }
+
+    /// Replaces them.
+    pub(crate) fn put_standalone(&mut self, slots: Standalone) {
+        self.standalone = slots;
     }
 
     /// The start of each of a variable's slots that an update sees, null where there is none.
@@ -178,4 +184,17 @@ impl OptimizerState {
         }
         pointers
     }
+}
+
+/// A variable's slots at their initial values.
+pub(crate) fn fresh_slots(config: &OptimizerConfig, variable: &Variable) -> Result<Vec<Lines>> {
+    let place = format!("optimizer slots of {}", variable.path());
+    let fresh = |&value: &f64| {
+        let mut slot = lines(variable.layout().lines(), &place)?;
+        if value != 0.0 {
+            slot.fill(Line([value as f32; PANEL]));
+        }
+        Ok(slot)
+    };
+    config.slot_initial_values().iter().map(fresh).collect()
 }

@@ -3,7 +3,7 @@
 use crate::backend::cpu::pool::message;
 use crate::error::{Error, Result};
 use pyo3::create_exception;
-use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,6 +19,9 @@ impl From<Error> for PyErr {
             Error::Type { .. } => PyTypeError::new_err(text),
             Error::State(_) => PyRuntimeError::new_err(text),
             Error::OutOfMemory { .. } => PyMemoryError::new_err(text),
+            Error::Load { .. } => LoadError::new_err(text),
+            Error::Write { path, code: Some(code), text } => PyOSError::new_err((code, text, path)),
+            Error::Write { .. } => PyOSError::new_err(text),
             Error::Device(_) => DeviceError::new_err(text),
             Error::Internal(_) => InternalError::new_err(text),
         }

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod error;
+mod file;
 mod functions;
 mod layer;
 mod metric;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::error::{DeviceError, InternalError, LoadError};
+    #[pymodule_export]
+    use super::file::{File, write_file};
     #[pymodule_export]
     use super::functions::{
         activation, cpu_level, device, devices, initialize, inject_panic, loss_gradient, loss_values, metric_values,

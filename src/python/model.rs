@@ -11,6 +11,7 @@ use crate::data::Array;
 use crate::error::Result;
 use crate::gradients::Gradients;
 use crate::infer::{Evaluation, Prediction};
+use crate::io::describe;
 use crate::model::{self, Graph, Samples};
 use crate::train::{Fit, Schedule};
 use numpy::{PyArrayDyn, PyUntypedArray};
@@ -52,7 +53,7 @@ fn device_of(name: Option<&str>) -> Result<Option<Device>> {
 
 /// A graph of layers.
 #[pyclass(module = "ironhorn._core", frozen)]
-pub struct Model(Arc<model::Model>);
+pub struct Model(pub(super) Arc<model::Model>);
 
 #[pymethods]
 impl Model {
@@ -168,6 +169,24 @@ impl Model {
     #[getter]
     fn variables(&self) -> Vec<Variable> {
         self.0.variables().iter().cloned().map(Variable).collect()
+    }
+    /// The graph as the model file has it, its variables numbered in this order.
+    fn describe(&self, variables: Vec<PyRef<Variable>>) -> PyResult<String> {
+        let variables: Vec<_> = variables.iter().map(|v| v.0.clone()).collect();
+        Ok(guarded(|| Ok(describe(self.0.graph(), &variables)?.to_string()))?)
+    }
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.0.seed()
+    }
+    /// Epochs begun, and calls as in training.
+    #[getter]
+    fn position(&self) -> (u64, u64) {
+        self.0.position()
+    }
+    #[setter]
+    fn set_position(&self, position: (u64, u64)) {
+        self.0.set_position(position.0, position.1);
     }
     fn slot_count(&self) -> PyResult<usize> {
         Ok(self.0.slot_count()?)

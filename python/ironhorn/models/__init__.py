@@ -2,12 +2,13 @@
 
 import json
 
+from ..saving import load_model, save_model
 from .cloning import clone_model
 from .functional import Functional
 from .model import Model
 from .sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_json"]
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
 def model_from_json(json_string: str) -> Model:

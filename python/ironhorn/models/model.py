@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core, serialization
+from .. import _core, saving, serialization
 from ..config import _resolve
 from ..layers.base import Layer, build_lock
 from ..layers.structure import flatten, pack_as
 from ..layers.tensor import KerasTensor
+from ..saving.files import reduced
 from .graph import Program
 from .spread import adjust_ranks, spread_inputs
 from .summary import print_summary
@@ -249,6 +250,21 @@ class Model(Trainer, Layer):
     def to_json(self, **kwargs: Any) -> str:
         """The architecture, and what it was compiled with, as JSON in Keras's form; ``kwargs`` go to ``json.dumps``."""
         return json.dumps(serialization.serialize(self), **kwargs)
+
+    def save(self, filepath: Any, overwrite: bool = True) -> None:
+        """Writes the model to a file, which ``ironhorn.load_model`` reads; see ``ironhorn.saving.save_model``."""
+        saving.save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Writes the weights alone; see ``ironhorn.saving.save_weights``."""
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+        """Reads weights from a file; see ``ironhorn.saving.load_weights``."""
+        saving.load_weights(self, filepath, skip_mismatch)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shape the model was built for."""
