@@ -1,9 +1,9 @@
 """Keeps the state of a run on disk, so that a run that was interrupted can go on.
 
 A backup is a model file, as ``saving.save_state`` writes it: the model, its optimizer, the position of its random
-numbers, and the name of a second file, written before it: the epoch, the position in it, the history, and what the other
-callbacks have counted. It is written when all callbacks have seen the end of the epoch or the batch, so that a run that
-goes on from it ends with the same bits as one that was never interrupted.
+numbers, and the name of a second file, written before it: the epoch, the position in it, the history, and what the
+other callbacks have counted. It is written when all callbacks have seen the end of the epoch or the batch, so that a
+run that goes on from it ends with the same bits as one that was never interrupted.
 """
 
 import os
@@ -22,7 +22,7 @@ class BackupAndRestore(Callback):
 
     The model and the arguments of ``compile`` and ``fit`` must be the same as before. Callbacks that count over epochs
     take part through ``get_state`` and ``set_state``: the first of a class gets the state of the first of that class,
-    and so on. The history that ``fit`` returns is whole. A ``CSVLogger`` needs ``append=True``: else its file starts anew.
+    and so on. The history that ``fit`` returns is whole. A ``CSVLogger`` needs ``append=True``.
 
     Args:
         backup_dir: a folder for this callback alone. It holds ``latest.ironhorn``, replaced in one piece, with

@@ -11,7 +11,8 @@ class StopAtValue(MonitorCallback):
     """Stops training at the end of the first epoch in which ``monitor`` has reached ``value``.
 
     Keras has no such callback. ``StopAtValue(0.05)`` stops at a loss of 0.05 or less,
-    ``StopAtValue(0.98, "val_accuracy")`` at an accuracy of 0.98 or more. Unlike ``EarlyStopping`` it can stop after the first epoch.
+    ``StopAtValue(0.98, "val_accuracy")`` at an accuracy of 0.98 or more. Unlike
+    ``EarlyStopping`` it can stop after the first epoch.
 
     Args:
         value: what to reach.
