@@ -72,8 +72,8 @@ def rate(epoch, present):
 
 
 VARIANTS = {
-    "plain": lambda: [],
-    "stops": lambda: [EarlyStopping("loss", patience=2, min_delta=0.5, restore_best_weights=True)],
+    "plain": list,
+    "stops": lambda: [EarlyStopping("loss", patience=1, min_delta=1.0, restore_best_weights=True)],
     "rates": lambda: [LearningRateScheduler(rate), ReduceLROnPlateau("loss", patience=1, min_delta=0.3, factor=0.5)],
 }
 
