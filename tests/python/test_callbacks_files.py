@@ -245,7 +245,7 @@ def test_tensorboard_embeddings(events, tmp_path):
     board = TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"other": "a"})
     with pytest.raises(ValueError, match=r"Unrecognized `Embedding` layer names.*'other'"):
         model.fit(x, np.ones(2), callbacks=[board], verbose=0)
-    with pytest.raises(ValueError, match="profile_batch=2"):
+    with pytest.warns(UserWarning, match="profile_batch=2 is ignored"):
         TensorBoard(tmp_path, profile_batch=2)
 
 

@@ -3,6 +3,7 @@
 import importlib
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,13 @@ class TensorBoard(Callback):
         write_steps_per_second: whether to write how quick training is.
         update_freq: ``"epoch"``; after how many batches to write the running logs as ``batch_loss`` and so on, which
             costs an engine call a batch; or ``"batch"`` for 1.
-        profile_batch: 0; the engine has no profiler.
+        profile_batch: ignored with a warning, because the engine has no profiler.
         embeddings_freq: every how many epochs to write the tables of ``Embedding`` layers for the projector; 0 never.
         embeddings_metadata: a file with the labels of the rows for all tables, or a dict of them by layers' names.
 
     Raises:
         ImportError: without ``tensorboardX``.
-        ValueError: for another ``profile_batch``; in ``fit``, for names in ``embeddings_metadata`` that no
+        ValueError: in ``fit``, for names in ``embeddings_metadata`` that no
             ``Embedding`` has.
     """
 
@@ -59,8 +60,10 @@ class TensorBoard(Callback):
                 "TensorBoard needs the package tensorboardX. Install it with `pip install ironhorn[tensorboard]`."
             ) from error
         if profile_batch:
-            raise ValueError(
-                f"Profiling is not available in Ironhorn. Received: profile_batch={profile_batch} (must be 0)"
+            warnings.warn(
+                f"TensorBoard: there is no profiler; profile_batch={profile_batch!r} is ignored.",
+                UserWarning,
+                stacklevel=2,
             )
         self.log_dir = str(log_dir)
         self.histogram_freq = histogram_freq
