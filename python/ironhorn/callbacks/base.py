@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 Logs = dict[str, Any] | None
 
@@ -11,11 +11,25 @@ class Callback:
     """Base class. ``self.model`` is the model, ``self.params`` holds ``verbose``, ``epochs`` and ``steps``.
 
     The engine hands control back after about 50 ms of training. A callback that defines ``on_train_batch_begin`` or
-    ``on_train_batch_end`` is called at every batch, which costs an engine call a batch.
+    ``on_train_batch_end`` is called at every batch, which costs an engine call a batch. An exception in a callback
+    ends the training and arrives unchanged; the model keeps the weights of its last whole step.
     """
 
     params: dict[str, Any] | None = None
     model: Any = None
+    _state: ClassVar[tuple[str, ...]] = ()
+
+    def get_state(self) -> dict[str, Any]:
+        """What ``BackupAndRestore`` is to keep of this callback: numbers, texts, lists, dicts and arrays, by names.
+
+        A callback that decides by what it saw in earlier epochs returns that here and takes it back in ``set_state``.
+        """
+        return {name: getattr(self, name) for name in self._state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from a state of ``get_state``; called after ``on_train_begin`` of a run that continues another."""
+        for name in self._state:
+            setattr(self, name, state[name])
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Receives ``params``."""
@@ -78,6 +92,8 @@ class Callback:
 
 class History(Callback):
     """What ``fit`` returns: ``epoch``, epochs, and ``history``, the values of each name in the logs."""
+
+    _state: ClassVar[tuple[str, ...]] = ("epoch", "history")
 
     def __init__(self) -> None:
         self.epoch: list[int] = []

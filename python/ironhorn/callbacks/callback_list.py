@@ -1,9 +1,15 @@
-"""Calls many callbacks at once."""
+"""Calls many callbacks at once.
+
+A callback is whatever has some of ``Callback``'s methods. All get the same logs, so that one sees what those before it
+have added. ``BackupAndRestore`` has a second turn when all have been called, because it keeps the state of the others.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
+from .backup_and_restore import BackupAndRestore
 from .base import Callback, History
+from .batch_hooks import defines
 from .progbar_logger import ProgbarLogger
 
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
@@ -26,14 +32,6 @@ def _check(callback: Any) -> Any:
             f"(of type {type(callback).__name__})"
         )
     return callback
-
-
-def _defines(callback: Any, hook: str) -> bool:
-    """Whether a callback does something of its own at a hook."""
-    method = getattr(callback, hook, None)
-    if method is None or getattr(method, "_is_default", False):  # so does Keras mark the methods of its base class
-        return False
-    return getattr(method, "__func__", method) is not getattr(Callback, hook)
 
 
 def plain_logs(logs: dict[str, Any] | None) -> dict[str, Any]:
@@ -59,6 +57,7 @@ class CallbackList(Callback):
 
     Raises:
         TypeError: for classes and for objects without any method of a callback.
+        ValueError: for an ``on_..._end`` without its ``on_..._begin``.
     """
 
     def __init__(
@@ -70,6 +69,7 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         self.callbacks: list[Any] = [_check(callback) for callback in _flatten(callbacks)]
+        self._open = 0
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
         if self._history is None and add_history:
             self._history = History()
@@ -98,6 +98,8 @@ class CallbackList(Callback):
         if self._history is not None:
             model.history = self._history
         for callback in self.callbacks:
+            if isinstance(callback, BackupAndRestore):
+                callback.set_callbacks(self.callbacks)
             if hasattr(callback, "set_model"):
                 callback.set_model(model)
 
@@ -106,8 +108,12 @@ class CallbackList(Callback):
         hooks = [f"on_{mode}_batch_begin", f"on_{mode}_batch_end"]
         if mode == "train":
             hooks += ["on_batch_begin", "on_batch_end"]
-        others = [c for c in self.callbacks if not isinstance(c, ProgbarLogger)]
-        return any(_defines(callback, hook) for callback in others for hook in hooks)
+        return any(
+            callback.wants_batches(mode)
+            if isinstance(callback, CallbackList)
+            else any(defines(callback, hook) for hook in hooks)
+            for callback in self.callbacks
+        )
 
     def on_progress(self, mode: str, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Tells the progress bars, and nobody else, how far it is, where batches are not called one by one."""
@@ -116,21 +122,45 @@ class CallbackList(Callback):
             if isinstance(callback, ProgbarLogger):
                 getattr(callback, f"on_{mode}_batch_end")(batch, logs)
 
-    def _call(self, hook: str, *args: Any) -> None:
-        for callback in self.callbacks:
+    def _call(self, hook: str, *args: Any, backups_last: bool = False) -> None:
+        callbacks = self.callbacks
+        if backups_last:
+            callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, BackupAndRestore))
+        for callback in callbacks:
             method = getattr(callback, hook, None)
             if method is None and hook.startswith("on_train_batch"):
                 method = getattr(callback, hook.replace("_train", ""), None)
             if method is not None:
                 method(*args)
 
+    def _settle(self) -> None:
+        for callback in self.callbacks:
+            if isinstance(callback, BackupAndRestore):
+                callback.settle()
+
+    def _end(self) -> None:
+        self._open -= 1
+        if self._open < 0:
+            self._open = 0
+            raise ValueError("`on_xxx_end` called without corresponding `on_xxx_begin`")
+
+    def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Calls all."""
+        self._call("on_batch_begin", batch, plain_logs(logs))
+
+    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Calls all."""
+        self._call("on_batch_end", batch, plain_logs(logs))
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
         self._call("on_epoch_begin", epoch, plain_logs(logs))
+        self._settle()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
         self._call("on_epoch_end", epoch, plain_logs(logs))
+        self._settle()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
@@ -139,6 +169,7 @@ class CallbackList(Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
         self._call("on_train_batch_end", batch, plain_logs(logs))
+        self._settle()
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
@@ -158,24 +189,31 @@ class CallbackList(Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
+        self._open += 1
         self._call("on_train_begin", plain_logs(logs))
+        self._settle()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
-        self._call("on_train_end", plain_logs(logs))
+        self._call("on_train_end", plain_logs(logs), backups_last=True)
+        self._end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
+        self._open += 1
         self._call("on_test_begin", plain_logs(logs))
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
         self._call("on_test_end", plain_logs(logs))
+        self._end()
 
     def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
+        self._open += 1
         self._call("on_predict_begin", plain_logs(logs))
 
     def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
         """Calls all."""
         self._call("on_predict_end", plain_logs(logs))
+        self._end()

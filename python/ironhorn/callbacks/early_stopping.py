@@ -1,63 +1,11 @@
 """Stops training when a value has stopped improving."""
 
-import operator
 import warnings
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..utils.progbar import print_msg
-from .base import Callback, Logs
-
-
-class MonitorCallback(Callback):
-    """Base of the callbacks that watch one value of the logs.
-
-    Args:
-        monitor: the value's name.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: the metric's own direction.
-        baseline: the first best value, ``None`` for the first one seen.
-        min_delta: smaller changes are no improvement.
-    """
-
-    def __init__(
-        self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
-    ) -> None:
-        if mode not in ("auto", "min", "max"):
-            warnings.warn(
-                f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", UserWarning, stacklevel=3
-            )
-            mode = "auto"
-        self.monitor = monitor
-        self.mode = mode
-        self.best: Any = baseline
-        self.min_delta = abs(min_delta)
-        self.monitor_op: Callable[[Any, Any], bool] | None = None
-
-    def _set_monitor_op(self) -> None:
-        if self.mode != "auto":
-            self.monitor_op = operator.lt if self.mode == "min" else operator.gt
-        else:
-            name = self.monitor.removeprefix("val_")
-            if name == "loss":
-                self.monitor_op = operator.lt
-            for metric in getattr(self.model, "_compiled_metrics", ()):
-                if metric.name == name and metric._direction is not None:
-                    self.monitor_op = operator.gt if metric._direction == "up" else operator.lt
-            if self.monitor_op is None:
-                raise ValueError(
-                    f"{type(self).__name__} callback received monitor={self.monitor}, but Ironhorn isn't able to "
-                    "automatically determine whether that metric should be maximized or minimized. Pass `mode='max'` "
-                    "in order to monitor based on the highest metric value, or pass `mode='min'` in order to use the "
-                    "lowest value."
-                )
-        if self.monitor_op is operator.lt:
-            self.min_delta = -abs(self.min_delta)
-
-    def _is_improvement(self, value: Any, reference: Any) -> bool:
-        if reference is None:
-            return True
-        assert self.monitor_op is not None
-        return bool(self.monitor_op(value - self.min_delta, reference))
+from .base import Logs
+from .monitor_callback import MonitorCallback
 
 
 class EarlyStopping(MonitorCallback):
@@ -70,12 +18,15 @@ class EarlyStopping(MonitorCallback):
         verbose: 1 prints what it does.
         mode: ``"min"``, ``"max"``, or ``"auto"``: the metric's own direction.
         baseline: only values better than this reset the waiting.
-        restore_best_weights: whether to set the best epoch's weights at the end of ``fit``, however it ends.
+        restore_best_weights: whether to set the best epoch's weights at the end of ``fit``, also where it was
+            not stopped.
         start_from_epoch: how many epochs go by unwatched.
 
     Raises:
         ValueError: in ``fit``, for ``mode="auto"`` and a value of unknown direction.
     """
+
+    _state: ClassVar[tuple[str, ...]] = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
 
     def __init__(
         self,
