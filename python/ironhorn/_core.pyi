@@ -6,7 +6,8 @@ Configurations cross the boundary as JSON text in Keras's nested form
 Arrays are borrowed: the engine keeps a reference to the owner and reads the memory a batch at a time.
 
 Errors: ``ValueError`` (a value or shape), ``TypeError`` (a type or dtype), ``RuntimeError`` (not built, not
-compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, lost, too small) and
+compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, lost, too small),
+``NonFiniteError`` (a ``FloatingPointError``: the loss became NaN or infinite) and
 ``InternalError`` for a caught panic.
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "Layer",
     "LoadError",
     "Model",
+    "NonFiniteError",
     "Optimizer",
     "Session",
     "Variable",
@@ -57,6 +59,7 @@ __version__: str
 class InternalError(RuntimeError): ...
 class DeviceError(RuntimeError): ...
 class LoadError(ValueError): ...
+class NonFiniteError(FloatingPointError): ...
 
 @final
 class Variable:
@@ -154,6 +157,12 @@ class Session:
         """What has been predicted so far, an array an output; only of a prediction session."""
     def preview(self) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
         """The samples of the next step and the outputs it will have, at the price of a forward pass."""
+    def set_check_finite(self, check: bool) -> None:
+        """Whether a training step whose loss is NaN or infinite raises ``NonFiniteError`` before it changes anything. So
+        it is at first; sessions without training ignore it."""
+    def find_fault(self) -> tuple[tuple[str, str] | None, list[tuple[int, int] | None]]:
+        """Where the next training step meets its first numbers that are not finite: the layer and ``"weights"`` or
+        ``"output"``; and which input, target and array of weights has some, each with the row."""
     def begin_epoch(self) -> None:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:

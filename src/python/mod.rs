@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::error::{DeviceError, InternalError, LoadError};
+    use super::error::{DeviceError, InternalError, LoadError, NonFiniteError};
     #[pymodule_export]
     use super::functions::{
         activation, cpu_level, device, devices, initialize, inject_panic, loss_gradient, loss_values, metric_values,

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ..callbacks.callback_list import CallbackList, plain_logs
 from ..config import _resolve
-from . import data
+from ..errors import NonFiniteError
+from . import data, guard
 from .compilation import Compilation
 from .data import Data
 from .gradients import Gradients, gradients
@@ -78,6 +79,7 @@ class Trainer(Compilation):
             ValueError: for values, shapes and lengths that do not fit, and a model that is not compiled.
             TypeError: for wrong types and dtypes.
             DeviceError: if there is no such device, or it is lost or too small.
+            NonFiniteError: if the loss becomes NaN or infinite; see ``compile``'s ``check_finite``.
         """
         self._assert_compiled("fit")
         epochs = data.integer(epochs, "epochs", 0)
@@ -100,6 +102,7 @@ class Trainer(Compilation):
             if held_out is not None:
                 validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
             calls = self._callbacks(callbacks, shown, epochs, session.steps, add_history=True)
+            session.set_check_finite(guard.is_wanted(self, calls.callbacks))
         self.stop_training = False
         logs: dict[str, Any] = {}
         try:
@@ -107,7 +110,10 @@ class Trainer(Compilation):
             for epoch in range(self._initial_epoch or initial_epoch, epochs):
                 calls.on_epoch_begin(epoch)
                 session.begin_epoch()
-                self._drive(session, "train", calls)
+                try:
+                    self._drive(session, "train", calls)
+                except NonFiniteError as error:
+                    raise guard.located(error, session, epoch, epochs) from None
                 logs = dict(session.logs())
                 if validation is not None and _should_validate(epoch, validation_freq):
                     tested = self._test(validation, calls)
@@ -220,6 +226,7 @@ class Trainer(Compilation):
         batch = data.pack(self, x, data.require_targets(y), sample_weight, class_weight)
         with self._undone_on_error():
             session = self._training(self._ready(batch.x), batch, len(batch), None, False, None)
+            session.set_check_finite(False)  # as in Keras, its caller sees the loss
         return self._one_batch(session, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
