@@ -35,6 +35,7 @@ __all__ = [
     "cpu_level",
     "device",
     "devices",
+    "gpu_limits",
     "initialize",
     "loss_gradient",
     "loss_values",
@@ -304,6 +305,9 @@ def set_num_threads(count: int | None) -> None:
 
 def devices() -> list[tuple[str, str]]:
     """Every device and what it is: ``("cpu", …)``, ``("gpu:0", …)``, …."""
+
+def gpu_limits() -> list[str]:
+    """Driver and limits of ``"gpu:0"`` and so on, as text."""
 
 def device() -> str:
     """The device of sessions that name none."""
