@@ -159,8 +159,9 @@ class Session:
     def preview(self) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
         """The samples of the next step and the outputs it will have, at the price of a forward pass."""
     def set_check_finite(self, check: bool) -> None:
-        """Whether a training step whose loss is NaN or infinite raises ``NonFiniteError`` before it changes anything. So
-        it is at first; sessions without training ignore it."""
+        """Whether a training step whose loss is NaN or infinite raises ``NonFiniteError`` before it changes anything.
+
+        So it is at first; sessions without training ignore it."""
     def find_fault(self) -> tuple[tuple[str, str] | None, list[tuple[int, int] | None]]:
         """Where the next training step meets its first numbers that are not finite: the layer and ``"weights"`` or
         ``"output"``; and which input, target and array of weights has some, each with the row."""

@@ -159,10 +159,7 @@ def _in_range(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]
         [index for index, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range
     )
     if not first or not last:
-        raise ValueError(
-            "Passed layer_names do not match the layer names in the model. "
-            f"Received: {layer_range}"
-        )
+        raise ValueError(f"Passed layer_names do not match the layer names in the model. Received: {layer_range}")
     if min(first) > max(last):
         first, last = last, first
     return layers[min(first) : max(last) + 1]

@@ -41,7 +41,9 @@ def plot_history(history: Any, to_file: Any = None) -> Any:
         for name in names:
             column = values[name]
             # A value that began later, such as one of validation, belongs to the last epochs.
-            axes.plot([epoch + 1 for epoch in epochs[-len(column) :]], column, marker="." * (len(column) == 1), label=name)
+            axes.plot(
+                [epoch + 1 for epoch in epochs[-len(column) :]], column, marker="." * (len(column) == 1), label=name
+            )
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

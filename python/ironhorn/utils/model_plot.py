@@ -176,9 +176,7 @@ def _arrow(points: list[Point]) -> str:
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in [*points[:-1], (x - 7 * dx, y - 7 * dy)])
     corners = [(x, y), (x - 8 * dx + 4 * dy, y - 8 * dy - 4 * dx), (x - 8 * dx - 4 * dy, y - 8 * dy + 4 * dx)]
     head = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
-    return (
-        f'<polyline points="{line}" fill="none" stroke="#444" stroke-width="1.5"/><polygon points="{head}" fill="#444"/>'
-    )
+    return f'<polyline points="{line}" fill="none" stroke="#444" stroke-width="1.5"/><polygon points="{head}" fill="#444"/>'
 
 
 def _cluster(model: Any, options: Options) -> Box:

@@ -83,7 +83,9 @@ def chart(title: str, epochs: Sequence[int], curves: Sequence[tuple[str, Sequenc
                 x, y = points[0].split(",")
                 parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>')
             else:
-                parts.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+                parts.append(
+                    f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+                )
         parts.append(
             f'<text x="{_WIDTH - 10}" y="{14 + 12 * index - 6 * (len(curves) - 1) + 2}" text-anchor="end" '
             f'fill="{colour}">{escape(name)}</text>'
