@@ -43,7 +43,7 @@ pub struct Fit {
     trainer: Option<Trainer>,
     objectives: Vec<Objective>,
     feed: Arc<Feed>,
-    previewer: Option<CpuExecutor>,
+    previewer: Option<Box<CpuExecutor>>,
     schedule: Schedule,
     order: Vec<u32>,
     steps: usize,
@@ -129,7 +129,8 @@ impl Fit {
         let number = lock(&self.compiled.optimizer).iterations();
         if self.previewer.is_none() {
             let plan = &self.compiled.plan;
-            self.previewer = Some(CpuBackend::default().executor(plan, &Purpose::Call, self.schedule.batch)?);
+            let previewer = CpuBackend::default().executor(plan, &Purpose::Call, self.schedule.batch)?;
+            self.previewer = Some(Box::new(previewer));
         }
         let mut out = self.model.room_for(rows.len())?;
         if let Some(previewer) = &mut self.previewer {

@@ -154,7 +154,7 @@ def test_a_terminal_shows_what_keras_shows(keras, verbose):
 
 @pytest.mark.slow
 def test_semantics_17_the_bar(keras):
-    """Bar: ``auto`` is 1; 20 cells; four digits; verbose=2's line; "Epoch i/N" for several; no carriage return elsewhere."""
+    """Bar: ``auto`` is 1; 20 cells; four digits; verbose=2's line; "Epoch i/N" for several; no returns elsewhere."""
     for verbose in ("2", "auto"):
         ours, theirs = (run(package, verbose, terminal=False) for package in ("ironhorn", "keras"))
         # Keras draws over itself in files too; what remains of it in the end is our text.

@@ -135,6 +135,7 @@ def test_plot_history(history, tmp_path):
     np.testing.assert_array_equal(curves["loss"].get_ydata(), history.history["loss"])
     np.testing.assert_array_equal(curves["loss"].get_xdata(), [1, 2, 3, 4])
     np.testing.assert_array_equal(curves["val_loss"].get_ydata(), history.history["val_loss"])
+    np.testing.assert_array_equal(curves["val_loss"].get_xdata(), [2, 4])  # validation_freq=2
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
     assert len(plot_history({"loss": [1.0, 0.5]}).axes) == 1
     with pytest.raises(ValueError, match="no epoch"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .notebook import groups
+from .notebook import epochs_of, groups
 
 
 def plot_history(history: Any, to_file: Any = None) -> Any:
@@ -40,10 +40,8 @@ def plot_history(history: Any, to_file: Any = None) -> Any:
     for axes, (title, names) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         for name in names:
             column = values[name]
-            # A value that began later, such as one of validation, belongs to the last epochs.
-            axes.plot(
-                [epoch + 1 for epoch in epochs[-len(column) :]], column, marker="." * (len(column) == 1), label=name
-            )
+            at = [epoch + 1 for epoch in epochs_of(epochs, len(column))]
+            axes.plot(at, column, marker="." if len(column) == 1 else "", label=name)
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,11 +1,12 @@
 """Boxes of a graph in ranks: where to draw them so that arrows point one way.
 
-A box stands one rank below the lowest it depends on. Arrows over several ranks get a thin place of their own in each rank
-between, so that they pass beside the boxes. Within a rank, places are ordered by the mean of what they are connected to,
-a few sweeps down and up (the barycentre heuristic of Sugiyama, Tagawa and Toda 1981).
+A box stands one rank below the lowest it depends on. Arrows over several ranks get a thin place of their own in each
+rank between, so that they pass beside the boxes. Within a rank, places are ordered by the mean of what they are
+connected to, a few sweeps down and up (the barycentre heuristic of Sugiyama, Tagawa and Toda 1981).
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 GAP_ACROSS, GAP_ALONG, THIN = 24.0, 36.0, 10.0
@@ -44,7 +45,7 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Placed:
     rows: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
     for number, rank in enumerate(depth):
         rows[rank].append(number)
-    x = _across(rows, widths, [pair for chain in chains for pair in zip(chain, chain[1:], strict=False)])
+    x = _across(rows, widths, [pair for chain in chains for pair in itertools.pairwise(chain)])
     heights = [max((sizes[n][1] for n in row if n < len(sizes)), default=0.0) for row in rows]
     tops = [sum(heights[:rank]) + rank * GAP_ALONG for rank in range(len(rows))]
     y = [tops[rank] + heights[rank] / 2 for rank in depth]

@@ -107,23 +107,21 @@ def draw(model: Any, options: Options) -> str:
     """
     if not model.built:
         raise ValueError(
-            "This model has not yet been built. Build the model first by calling `build()` or by calling the model on a "
-            "batch of data."
+            "This model has not yet been built. Build the model first by calling `build()` or by calling the model on "
+            "a batch of data."
         )
     box = _graph(model, options)
     width, height = box.width + 2 * _MARGIN, box.height + 2 * _MARGIN
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="Helvetica, Arial, sans-serif">',
-            f"<title>{escape(model.name)}</title>",
-            f'<g transform="translate({_MARGIN:.0f},{_MARGIN:.0f})">',
-            *box.parts,
-            "</g>",
-            "</svg>",
-            "",
-        ]
-    )
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="Helvetica, Arial, sans-serif">',
+        f"<title>{escape(model.name)}</title>",
+        f'<g transform="translate({_MARGIN:.0f},{_MARGIN:.0f})">',
+        *box.parts,
+        "</g>",
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _is_model(layer: Any) -> bool:
@@ -176,7 +174,8 @@ def _arrow(points: list[Point]) -> str:
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in [*points[:-1], (x - 7 * dx, y - 7 * dy)])
     corners = [(x, y), (x - 8 * dx + 4 * dy, y - 8 * dy - 4 * dx), (x - 8 * dx - 4 * dy, y - 8 * dy + 4 * dx)]
     head = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
-    return f'<polyline points="{line}" fill="none" stroke="#444" stroke-width="1.5"/><polygon points="{head}" fill="#444"/>'
+    stroke = 'fill="none" stroke="#444" stroke-width="1.5"'
+    return f'<polyline points="{line}" {stroke}/><polygon points="{head}" fill="#444"/>'
 
 
 def _cluster(model: Any, options: Options) -> Box:

@@ -39,10 +39,15 @@ def history_html(history: Any) -> str:
     )
     aligned = ['style="text-align:left"', 'style="text-align:right"']
     last = [_row("td", [name, _number(column[-1])], aligned) for name, column in values.items() if column]
-    return (
-        f"<div><div>{charts}</div><table><thead>"
-        f"{_row('th', ['value', f'epoch {history.epoch[-1] + 1}'], aligned)}</thead><tbody>{''.join(last)}</tbody></table></div>"
-    )
+    head = _row("th", ["value", f"epoch {history.epoch[-1] + 1}"], aligned)
+    table = f"<table><thead>{head}</thead><tbody>{''.join(last)}</tbody></table>"
+    return f"<div><div>{charts}</div>{table}</div>"
+
+
+def epochs_of(epochs: Sequence[int], count: int) -> list[int]:
+    """The epochs that ``count`` values belong to: all, or every so many, as ``validation_freq`` has it."""
+    every = max(len(epochs) // max(count, 1), 1)
+    return list(epochs[every - 1 :: every])[:count]
 
 
 def groups(values: dict[str, Any]) -> list[tuple[str, list[str]]]:
@@ -64,32 +69,29 @@ def chart(title: str, epochs: Sequence[int], curves: Sequence[tuple[str, Sequenc
         y = _TOP + (high - value) / span * (_HEIGHT - _TOP - _BOTTOM)
         return f"{x:.1f},{y:.1f}"
 
-    base = _HEIGHT - _BOTTOM
+    base, right = _HEIGHT - _BOTTOM, _WIDTH - 10
+    size = f'width="{_WIDTH:.0f}" height="{_HEIGHT:.0f}"'
+    frame = f'x="{_LEFT}" y="{_TOP}" width="{right - _LEFT}" height="{base - _TOP}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:.0f}" height="{_HEIGHT:.0f}" '
-        'font-family="sans-serif" font-size="11">',
-        f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH - _LEFT - 10}" height="{base - _TOP}" fill="none" stroke="#bbb"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">',
+        f'<rect {frame} fill="none" stroke="#bbb"/>',
         f'<text x="{_LEFT}" y="14" font-weight="bold">{escape(title)}</text>',
         f'<text x="{_LEFT - 4}" y="{_TOP + 8}" text-anchor="end">{_number(high)}</text>',
         f'<text x="{_LEFT - 4}" y="{base}" text-anchor="end">{_number(low)}</text>',
         f'<text x="{_LEFT}" y="{_HEIGHT - 10}">{first + 1}</text>',
-        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 10}" text-anchor="end">{last + 1}</text>',
+        f'<text x="{right}" y="{_HEIGHT - 10}" text-anchor="end">{last + 1}</text>',
     ]
     for index, ((name, _), values) in enumerate(zip(curves, numbers, strict=True)):
         colour = _COLOURS[name.startswith("val_")]
-        for run in _runs(list(zip(epochs[len(epochs) - len(values) :], values, strict=False))):
+        for run in _runs(list(zip(epochs_of(epochs, len(values)), values, strict=False))):
             points = [place(*point) for point in run]
             if len(points) == 1:
                 x, y = points[0].split(",")
                 parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>')
             else:
-                parts.append(
-                    f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-                )
-        parts.append(
-            f'<text x="{_WIDTH - 10}" y="{14 + 12 * index - 6 * (len(curves) - 1) + 2}" text-anchor="end" '
-            f'fill="{colour}">{escape(name)}</text>'
-        )
+                stroke = f'fill="none" stroke="{colour}" stroke-width="1.5"'
+                parts.append(f'<polyline points="{" ".join(points)}" {stroke}/>')
+        parts.append(f'<text x="{right}" y="{12 + 12 * index}" text-anchor="end" fill="{colour}">{escape(name)}</text>')
     return "".join([*parts, "</svg>"])
 
 
