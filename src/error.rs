@@ -34,6 +34,14 @@ pub enum Error {
         /// How much was asked for.
         bytes: usize,
     },
+    /// A step whose loss is NaN or infinite; it changed nothing (`NonFiniteError`).
+    #[error("step {}: expected a finite loss, received {loss}", step + 1)]
+    NonFinite {
+        /// The step within its epoch, counted from 0.
+        step: usize,
+        /// Its loss.
+        loss: f64,
+    },
     /// A device that is missing, lost, out of memory or too small (`DeviceError`).
     #[error("{0}")]
     Device(String),

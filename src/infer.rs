@@ -119,7 +119,8 @@ impl Evaluation {
         let until = max_steps.map_or(self.steps, |n| self.step.saturating_add(n).min(self.steps));
         if self.step < until {
             let deadline = Instant::now() + time;
-            let steps = Steps { order: &self.order, batch: self.batch, from: self.step, until, deadline };
+            let steps =
+                Steps { order: &self.order, batch: self.batch, from: self.step, until, deadline, check_finite: false };
             self.step += self.executor.get()?.evaluate(&self.weights, &steps, &mut self.totals)?;
         }
         Ok(())

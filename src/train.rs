@@ -1,6 +1,6 @@
 //! Training: epochs of steps over borrowed arrays.
 
-use crate::backend::cpu::{CpuBackend, CpuExecutor, Pass};
+use crate::backend::cpu::{CpuBackend, CpuExecutor, Fault, Pass};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
@@ -51,6 +51,7 @@ pub struct Fit {
     steps: usize,
     step: usize,
     totals: Totals,
+    check_finite: bool,
 }
 
 /// How an order is drawn that reads neighbours together, for data on a disk: runs of `rows` neighbouring samples are
@@ -86,6 +87,7 @@ impl Fit {
         lock(&compiled.optimizer).ensure_slots(&compiled.plan)?;
         let schedule = Schedule { batch, ..schedule };
         let (model, trainer, previewer) = (model.clone(), Some(trainer), None);
+        let (step, check_finite) = (steps, true);
         Ok(Fit {
             model,
             compiled,
@@ -98,8 +100,9 @@ impl Fit {
             blocks: None,
             epoch: 0,
             steps,
-            step: steps,
+            step,
             totals,
+            check_finite,
         })
     }
 
@@ -143,11 +146,28 @@ impl Fit {
     pub fn step(&self) -> usize {
         self.step
     }
+    /// Whether a loss that is NaN or infinite ends the run with [`Error::NonFinite`], before the step changes anything;
+    /// so it is at first.
+    pub fn set_check_finite(&mut self, check: bool) {
+        self.check_finite = check;
+    }
+    /// Where the next step meets its first numbers that are not finite; for the message after [`Error::NonFinite`].
+    /// Computed on the CPU, at the price of a forward pass.
+    pub fn find_fault(&self) -> Result<Fault> {
+        let number = lock(&self.compiled.optimizer).iterations();
+        let purpose = Purpose::Differentiate(self.objectives.clone());
+        let executor = CpuBackend::default().executor(&self.compiled.plan, &purpose, self.schedule.batch)?;
+        Ok(executor.find_fault(&self.feed, &*self.model.snapshot()?, self.next_rows(), number))
+    }
+    /// The samples of the next step.
+    fn next_rows(&self) -> &[u32] {
+        let bound = |step: usize| (step * self.schedule.batch).min(self.order.len());
+        &self.order[bound(self.step)..bound(self.step + 1)]
+    }
     /// The samples of the next step, and the outputs that it will have before its update: what Python needs to know where
     /// it computes a loss or a metric. Computed on the CPU, at the price of a forward pass.
     pub fn preview(&mut self) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
-        let bound = |step: usize| (step * self.schedule.batch).min(self.order.len());
-        let rows = self.order[bound(self.step)..bound(self.step + 1)].to_vec();
+        let rows = self.next_rows().to_vec();
         let number = lock(&self.compiled.optimizer).iterations();
         if self.previewer.is_none() {
             let plan = &self.compiled.plan;
@@ -228,8 +248,18 @@ impl Fit {
         let Some(Trainer { executor, .. }) = &mut self.trainer else { return Ok(()) };
         let executor = executor.get()?;
         while self.step < until {
-            let steps = Steps { order: &self.order, batch: self.schedule.batch, from: self.step, until, deadline };
-            self.step += executor.run_steps(&steps, &mut optimizer, &mut self.totals)?;
+            let (order, batch, check_finite) = (&self.order, self.schedule.batch, self.check_finite);
+            let steps = Steps { order, batch, from: self.step, until, deadline, check_finite };
+            match executor.run_steps(&steps, &mut optimizer, &mut self.totals) {
+                Ok(done) => self.step += done,
+                Err(error) => {
+                    if let Error::NonFinite { step, .. } = error {
+                        self.step = step;
+                        executor.synchronise(&mut optimizer)?;
+                    }
+                    return Err(error);
+                }
+            }
             if Instant::now() >= deadline {
                 break;
             }

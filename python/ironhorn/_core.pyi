@@ -6,7 +6,8 @@ Configurations cross the boundary as JSON text in Keras's nested form
 Arrays are borrowed: the engine keeps a reference to the owner and reads the memory a batch at a time.
 
 Errors: ``ValueError`` (a value or shape), ``TypeError`` (a type or dtype), ``RuntimeError`` (not built, not
-compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, lost, too small) and
+compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, lost, too small),
+``NonFiniteError`` (a ``FloatingPointError``: the loss became NaN or infinite) and
 ``InternalError`` for a caught panic.
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "Layer",
     "LoadError",
     "Model",
+    "NonFiniteError",
     "Optimizer",
     "Session",
     "Variable",
@@ -34,6 +36,7 @@ __all__ = [
     "cpu_level",
     "device",
     "devices",
+    "gpu_limits",
     "initialize",
     "loss_gradient",
     "loss_values",
@@ -59,6 +62,7 @@ __version__: str
 class InternalError(RuntimeError): ...
 class DeviceError(RuntimeError): ...
 class LoadError(ValueError): ...
+class NonFiniteError(FloatingPointError): ...
 
 @final
 class Variable:
@@ -183,6 +187,13 @@ class Session:
     def shuffle_in_blocks(self, rows: int, mixed: int) -> None:
         """Makes later epochs shuffle runs of ``rows`` neighbours, then the samples of ``mixed`` runs at a time; only of
         training."""
+    def set_check_finite(self, check: bool) -> None:
+        """Whether a training step whose loss is NaN or infinite raises ``NonFiniteError`` before it changes anything.
+
+        So it is at first; sessions without training ignore it."""
+    def find_fault(self) -> tuple[tuple[str, str] | None, list[tuple[int, int] | None]]:
+        """Where the next training step meets its first numbers that are not finite: the layer and ``"weights"`` or
+        ``"output"``; and which input, target and array of weights has some, each with the row."""
     def begin_epoch(self) -> None:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
@@ -372,6 +383,9 @@ def set_num_threads(count: int | None) -> None:
 
 def devices() -> list[tuple[str, str]]:
     """Every device and what it is: ``("cpu", …)``, ``("gpu:0", …)``, …."""
+
+def gpu_limits() -> list[str]:
+    """Driver and limits of ``"gpu:0"`` and so on, as text."""
 
 def device() -> str:
     """The device of sessions that name none."""

@@ -1,5 +1,5 @@
 """The exceptions that Ironhorn adds to Python's own."""
 
-from ._core import DeviceError, InternalError, LoadError
+from ._core import DeviceError, InternalError, LoadError, NonFiniteError
 
-__all__ = ["DeviceError", "InternalError", "LoadError"]
+__all__ = ["DeviceError", "InternalError", "LoadError", "NonFiniteError"]

@@ -65,6 +65,11 @@ impl Device {
         std::iter::once((Device::Cpu, format!("CPU, {}", super::cpu::simd::Level::current()))).chain(gpus).collect()
     }
 
+    /// The driver and the limits of each GPU, as text; its number is its place.
+    pub fn gpu_limits() -> Vec<String> {
+        gpu_limits()
+    }
+
     /// The backend; opens the device.
     pub fn backend(self) -> Result<Arc<dyn Backend>> {
         match self {
@@ -81,6 +86,16 @@ fn names() -> Vec<String> {
 
 #[cfg(not(feature = "gpu"))]
 fn names() -> Vec<String> {
+    Vec::new()
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_limits() -> Vec<String> {
+    super::gpu::GpuBackend::limits()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_limits() -> Vec<String> {
     Vec::new()
 }
 

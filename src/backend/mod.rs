@@ -141,6 +141,9 @@ pub struct Steps<'a> {
     pub until: usize,
     /// No step begins after this moment; at least one is run.
     pub deadline: Instant,
+    /// Whether a training step whose loss is NaN or infinite ends the run, with [`crate::Error::NonFinite`], before it
+    /// changes anything.
+    pub check_finite: bool,
 }
 
 /// A device that can compile plans.

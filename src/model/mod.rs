@@ -106,7 +106,7 @@ impl Model {
     }
     /// The last axis of each output.
     pub(crate) fn output_columns(&self) -> Vec<usize> {
-        self.plan.outputs.iter().map(|&t| self.plan.tensors[t].columns()).collect()
+        self.plan.output_columns()
     }
     /// The shape of one sample of each output.
     pub fn output_shapes(&self) -> Vec<Vec<usize>> {

@@ -87,6 +87,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The last axis of each output.
+    pub fn output_columns(&self) -> Vec<usize> {
+        self.outputs.iter().map(|&t| self.tensors[t].columns()).collect()
+    }
+
     /// Whether only dense stages use a variable.
     pub fn is_dense(&self, variable: usize) -> bool {
         let uses = |stage: &&Stage| stage.kind.variables().contains(&variable);

@@ -3,13 +3,16 @@
 use crate::backend::cpu::pool::message;
 use crate::error::{Error, Result};
 use pyo3::create_exception;
-use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyFloatingPointError, PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError,
+};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 create_exception!(ironhorn.errors, InternalError, PyRuntimeError, "A defect of ironhorn, caught; the model is usable.");
 create_exception!(ironhorn.errors, DeviceError, PyRuntimeError, "A device is missing, lost or out of memory.");
 create_exception!(ironhorn.errors, LoadError, PyValueError, "A file is not a model that can be read.");
+create_exception!(ironhorn.errors, NonFiniteError, PyFloatingPointError, "The loss became NaN or infinite.");
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -22,6 +25,7 @@ impl From<Error> for PyErr {
             Error::Load { .. } => LoadError::new_err(text),
             Error::Write { path, code: Some(code), text } => PyOSError::new_err((code, text, path)),
             Error::Write { .. } => PyOSError::new_err(text),
+            Error::NonFinite { .. } => NonFiniteError::new_err(text),
             Error::Device(_) => DeviceError::new_err(text),
             Error::Internal(_) => InternalError::new_err(text),
         }

@@ -307,6 +307,12 @@ pub fn devices(py: Python) -> PyResult<Vec<(String, String)>> {
     Ok(all.into_iter().map(|(device, name)| (device.to_string(), name)).collect())
 }
 
+/// The driver and the limits of each GPU, as text.
+#[pyfunction]
+pub fn gpu_limits(py: Python) -> PyResult<Vec<String>> {
+    detached(py, || Ok(Device::gpu_limits()))
+}
+
 /// The device of runs that name none.
 #[pyfunction]
 pub fn device() -> PyResult<String> {

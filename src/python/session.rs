@@ -3,6 +3,7 @@
 use super::arrays::array_of;
 use super::error::detached;
 use super::model::{Arrays, OptionalArrays, samples};
+use crate::backend::cpu::Fault;
 use crate::error::{Error, Result};
 use crate::infer::{Evaluation, Prediction};
 use crate::model::{Samples, lock};
@@ -94,6 +95,19 @@ impl Run {
         }
     }
 
+    fn set_check_finite(&mut self, check: bool) {
+        if let Run::Fit(fit) = self {
+            fit.set_check_finite(check);
+        }
+    }
+
+    fn find_fault(&self) -> Result<Fault> {
+        match self {
+            Run::Fit(fit) => fit.find_fault(),
+            _ => Err(Error::State("session: expected one of training".into())),
+        }
+    }
+
     fn output_shapes(&self) -> Vec<Vec<usize>> {
         match self {
             Run::Fit(fit) => fit.model().output_shapes(),
@@ -111,6 +125,8 @@ impl Run {
     }
 }
 
+/// The layer and where in it; input, target and samples' weights, each with the row.
+type Found = (Option<(String, &'static str)>, [Option<(usize, u32)>; 3]);
 type Preview<'py> = (Bound<'py, PyArray1<u32>>, Vec<Bound<'py, PyArrayDyn<f32>>>);
 
 /// One pass over borrowed arrays.
@@ -178,6 +194,14 @@ impl Session {
     }
     fn shuffle_in_blocks(&self, py: Python, rows: usize, mixed: usize) -> PyResult<()> {
         detached(py, || lock(&self.0).fit()?.shuffle_in(Blocks { rows, mixed }))
+    }
+    fn set_check_finite(&self, py: Python, check: bool) {
+        self.ask(py, |run| run.set_check_finite(check));
+    }
+    /// Where the next step meets its first numbers that are not finite.
+    fn find_fault(&self, py: Python) -> PyResult<Found> {
+        let Fault { layer, input, target, weight } = detached(py, || lock(&self.0).find_fault())?;
+        Ok((layer, [input, target, weight]))
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
         detached(py, || lock(&self.0).begin_epoch())

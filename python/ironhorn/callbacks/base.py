@@ -110,6 +110,11 @@ class History(Callback):
         deque(map(list.append, lists, [epoch, *(logs or {}).values()]), maxlen=0)
         self.model.history = self
 
+    def _repr_html_(self) -> str:
+        from ..utils.notebook import history_html
+
+        return history_html(self)
+
 
 class LambdaCallback(Callback):
     """A callback made of functions, passed by the names of the methods they stand for."""

@@ -19,7 +19,7 @@ class Compilation:
     output_names: Any
     _compile_names = (
         "optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution",
-        "jit_compile",
+        "jit_compile", "check_finite",
     )  # fmt: skip
 
     def _init_trainer(self) -> None:
@@ -35,6 +35,7 @@ class Compilation:
         self._compile_text = ""
         self._compile_arguments: dict[str, Any] = {}
         self._compiled_engine: Any = None
+        self._check_finite = True
 
     def _engine_model(self) -> Any:
         raise NotImplementedError
@@ -72,6 +73,7 @@ class Compilation:
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        check_finite: bool = True,
     ) -> None:
         """Sets what to train with. When anything is refused, the model stays compiled as it was.
 
@@ -84,6 +86,10 @@ class Compilation:
                 shapes of output and target. For several outputs a list of lists, or a dict by name.
             weighted_metrics: the same; these take the weights of samples into account.
             run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted; without a meaning here.
+            check_finite: whether ``fit`` ends with ``ironhorn.errors.NonFiniteError`` when the loss becomes NaN or
+                infinite. The error names the epoch, the step and the first layer whose weights or outputs are not
+                finite; the weights stay those before that step. With ``TerminateOnNaN`` among the callbacks there is
+                no error: training stops as in Keras.
 
         Raises:
             ValueError: for unknown names, and lists and dicts that do not suit the outputs.
@@ -114,6 +120,9 @@ class Compilation:
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+        if not check_finite:  # where Keras reads the configuration, the usual says nothing new
+            self._compile_arguments["check_finite"] = False
+        self._check_finite = bool(check_finite)
         self.stop_training = False
         self.compiled = True
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from . import data
+from ..errors import NonFiniteError
+from . import data, guard
 from .data import Data
 from .evaluation import Evaluating
 from .mapped import blocks_for
@@ -80,6 +81,7 @@ class Fitting(Evaluating):
             ValueError: for values, shapes and lengths that do not fit, and a model that is not compiled.
             TypeError: for wrong types and dtypes.
             DeviceError: if there is no such device, or it is lost or too small.
+            NonFiniteError: if the loss becomes NaN or infinite; see ``compile``'s ``check_finite``.
         """
         self._assert_compiled("fit")
         epochs = data.integer(epochs, "epochs", 0)
@@ -117,6 +119,7 @@ class Fitting(Evaluating):
                 if held_out is not None:
                     validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
                 calls = self._callbacks(callbacks, shown, epochs, session.steps, add_history=True)
+                session.set_check_finite(guard.is_wanted(self, calls.callbacks))
             self.stop_training = False
             logs: dict[str, Any] = {}
             calls.on_train_begin()
@@ -125,7 +128,10 @@ class Fitting(Evaluating):
                     break
                 calls.on_epoch_begin(epoch)
                 session.begin_epoch()
-                self._drive(session, "train", calls)
+                try:
+                    self._drive(session, "train", calls)
+                except NonFiniteError as error:
+                    raise guard.located(error, session, epoch, epochs) from None
                 logs = dict(session.logs())
                 self._fill_metrics(session)
                 if validation is not None and _should_validate(epoch, validation_freq) and not is_exhausted(validation):

@@ -247,6 +247,11 @@ class Model(Trainer, Layer):
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    def _repr_html_(self) -> str:
+        from ..utils.notebook import model_html
+
+        return model_html(self)
+
     def to_json(self, **kwargs: Any) -> str:
         """The architecture, and what it was compiled with, as JSON in Keras's form; ``kwargs`` go to ``json.dumps``."""
         return json.dumps(serialization.serialize(self), **kwargs)

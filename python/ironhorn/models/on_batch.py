@@ -30,6 +30,7 @@ class OnBatch(Fitting):
         batch = data.pack(self, x, data.require_targets(y), sample_weight, class_weight)
         with self._undone_on_error():
             session = self._training(batch, len(batch), None, False, None)
+            session.set_check_finite(False)  # as in Keras, its caller sees the loss
         return self._one_batch(session, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:

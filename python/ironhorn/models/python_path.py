@@ -8,6 +8,7 @@ pass and the crossings; what ``ironhorn.ops`` can say runs in the engine instead
 The engine's loss ``given`` has the value 0 and the gradient y/n, for n columns: so y is set to n·dL/dp.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import losses, metrics
+from ..errors import NonFiniteError
 from ..losses import PythonLoss
 from .data import Data
 from .outputs import Measure, Output
@@ -90,6 +92,7 @@ class GuidedSession:
         self._shapes = shapes
         self._optimizer = optimizer
         self._training = training
+        self._check_finite = training
         self._sums = [0.0] * len(outputs)
         self._samples = 0
         self._metrics = [
@@ -137,6 +140,15 @@ class GuidedSession:
             for _, metric, _ in measured:
                 metric.reset_state()
 
+    def set_check_finite(self, check: bool) -> None:
+        """Whether a loss that is NaN or infinite raises ``NonFiniteError``, in training."""
+        self._check_finite = check and self._training
+        self._session.set_check_finite(check)
+
+    def find_fault(self) -> Any:
+        """Where the next step meets its first bad numbers."""
+        return self._session.find_fault()
+
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
         """Runs whole steps until the epoch ends, ``max_steps`` are done or the time is over; at least one."""
         deadline = time.monotonic() + milliseconds / 1000.0
@@ -156,6 +168,12 @@ class GuidedSession:
             return
         rows, predictions = self._session.preview()
         losses = [self._lose(i, rows, predictions[i]) for i in range(len(self._outputs))]
+        total = sum(losses)
+        if self._check_finite and not math.isfinite(total):
+            for into in self._given:
+                if into is not None:
+                    into[rows] = 0.0
+            raise NonFiniteError(f"step {self.step + 1}: expected a finite loss, received {total}")
         for i, measured in enumerate(self._metrics):
             for _, metric, weighted in measured:
                 weight = self._data.sample_weight[i] if weighted else None

@@ -188,6 +188,14 @@ class StreamSession:
     def _warn(self) -> None:
         warnings.warn(RAN_OUT, UserWarning, stacklevel=4)
 
+    def set_check_finite(self, check: bool) -> None:
+        """Whether a step whose loss is not finite raises."""
+        self._session.set_check_finite(check)
+
+    def find_fault(self) -> Any:
+        """Where the step met its first numbers that are not finite."""
+        return self._session.find_fault()
+
     def metric_states(self) -> Any:
         """The states of the metrics that the engine computes."""
         return [] if self._session is None else self._session.metric_states()

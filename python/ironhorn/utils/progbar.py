@@ -112,7 +112,7 @@ class Progbar:
 
     def _draw(self, current: int, finalize: bool, now: float, duration: float) -> None:
         if self.target:
-            cells = min(int(self.width * current / self.target), self.width)
+            cells = int(self.width * (current / self.target))
             bar = self._bold(f"{current:{len(str(self.target))}d}/{self.target}") + " "
             bar += self._colour("\33[32m", "━" * cells) if cells else ""
             bar += self._colour("\33[37m", "━" * (self.width - cells))

@@ -94,6 +94,8 @@ struct Control<'a> {
     stop: AtomicBool,
     done: AtomicUsize,
     totals: Mutex<&'a mut Totals>,
+    /// What ended the region.
+    fault: Mutex<Option<Error>>,
 }
 
 impl CpuExecutor {
@@ -181,7 +183,12 @@ impl Executor for CpuExecutor {
 
         let refused = AtomicI64::new(-1);
         let first = optimizer.iterations();
-        let control = Control { stop: AtomicBool::new(false), done: AtomicUsize::new(0), totals: Mutex::new(totals) };
+        let control = Control {
+            stop: AtomicBool::new(false),
+            done: AtomicUsize::new(0),
+            totals: Mutex::new(totals),
+            fault: Mutex::new(None),
+        };
         let outcome = {
             let mut locks = Exclusive::lock(&self.plan.variables);
             let variables = locks.pointers();
@@ -203,8 +210,9 @@ impl Executor for CpuExecutor {
             self.plan.variables.iter().for_each(|v| v.touch());
         }
         outcome?;
-        match refused.into_inner() {
-            row @ 0.. => Err(refusal(row)),
+        match (refused.into_inner(), control.fault.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            (row @ 0.., _) => Err(refusal(row)),
+            (_, Some(fault)) => Err(fault),
             _ => Ok(done),
         }
     }
@@ -319,6 +327,17 @@ impl CpuExecutor {
                 if scheduled.op == Op::Tally {
                     // Past this barrier weights change: a batch with a refused target ends here, for every worker.
                     if context.refused.load(Ordering::Relaxed) >= 0 {
+                        return;
+                    }
+                    // So does one whose loss is no number; each worker sees the same.
+                    if steps.check_finite && !context.is_finite(rows.len()) {
+                        if worker.index == 0 {
+                            let mut totals = Totals::new(context.objectives, &self.plan.output_columns());
+                            context.tally(rows.len(), &mut totals);
+                            let loss = totals.loss / totals.samples;
+                            let mut fault = control.fault.lock().unwrap_or_else(PoisonError::into_inner);
+                            *fault = Some(Error::NonFinite { step: batch, loss });
+                        }
                         return;
                     }
                     if worker.index == 0 {

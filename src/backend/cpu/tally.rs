@@ -41,6 +41,20 @@ impl Context<'_> {
         totals.samples += samples as f64;
     }
 
+    /// Whether a batch's loss is a finite number: no row and no penalty is NaN or infinite. Every worker may ask, past the
+    /// barrier before the tally, and finds the same.
+    pub fn is_finite(&self, samples: usize) -> bool {
+        let losses = self.objectives.iter().enumerate().filter(|(_, objective)| objective.loss.is_some());
+        let rows_are_finite = |o: usize| {
+            let rows = samples * self.plan.tensors[self.plan.outputs[o]].rows();
+            // SAFETY: every row's value was written before the barrier that precedes this.
+            let rows = unsafe { std::slice::from_raw_parts(self.memory.outputs[o].losses.cast_const(), rows) };
+            // Without a branch, so that it runs over registers.
+            rows.iter().fold(true, |all, value| all & value.is_finite())
+        };
+        losses.fold(true, |all, (o, _)| all & rows_are_finite(o)) && self.penalties(samples).is_finite()
+    }
+
     /// The penalties on variables and on activity, the latter over the batch's size.
     fn penalties(&self, samples: usize) -> f64 {
         let mut sum = 0.0;

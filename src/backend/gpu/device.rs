@@ -76,6 +76,25 @@ pub fn names() -> Vec<String> {
     with_found(|found| found.adapters.iter().map(|a| a.get_info().name).collect())
 }
 
+/// What each adapter is behind and how large things may be, in the order of their numbers.
+pub fn limits() -> Vec<String> {
+    let text = |adapter: &wgpu::Adapter| {
+        let (info, limits) = (adapter.get_info(), adapter.limits());
+        format!(
+            "{:?}, {:?}, driver {} {}; a buffer up to {} MiB, bound up to {} MiB, {} threads a workgroup with {} KiB",
+            info.backend,
+            info.device_type,
+            info.driver,
+            info.driver_info,
+            limits.max_buffer_size >> 20,
+            limits.max_storage_buffer_binding_size >> 20,
+            limits.max_compute_invocations_per_workgroup,
+            limits.max_compute_workgroup_storage_size >> 10,
+        )
+    };
+    with_found(|found| found.adapters.iter().map(text).collect())
+}
+
 /// An opened device.
 pub struct Gpu {
     /// For buffers and pipelines.

@@ -15,6 +15,7 @@ use crate::params::Snapshot;
 use crate::plan::Plan;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Numbers of output that a submission brings back at most, one block aside.
 const MAX_OUTPUT: usize = 1 << 21;
@@ -102,6 +103,24 @@ impl GpuExecutor {
         Ok(())
     }
 
+    /// Runs training steps on the mirrored numbers; after an error the store has the last good ones.
+    fn train(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
+        let gpu = self.gpu.clone();
+        let outcome = gpu.guarded("training", || {
+            self.prepare()?;
+            if let Some(compiled) = &self.compiled {
+                self.mirror.upload(&gpu, &self.plan, &compiled.memory, optimizer)?;
+            }
+            self.mirror.ahead = true;
+            self.run(steps, Some(optimizer), totals)
+        });
+        match &outcome {
+            Ok(done) => optimizer.advance(*done as u64),
+            Err(_) => self.mirror.forget(),
+        }
+        outcome
+    }
+
     /// Runs batches, as [`Run::run`] says.
     fn run(&mut self, steps: &Steps, optimizer: Option<&OptimizerState>, totals: &mut Totals) -> Result<usize> {
         let objective = self.objective().cloned();
@@ -135,19 +154,14 @@ impl Executor for GpuExecutor {
         support::check_optimizer(optimizer)?;
         optimizer.ensure_slots(&self.plan)?;
         self.compile(Some(optimizer.config()))?;
-        let gpu = self.gpu.clone();
-        let outcome = gpu.guarded("training", || {
-            self.prepare()?;
-            if let Some(compiled) = &self.compiled {
-                self.mirror.upload(&gpu, &self.plan, &compiled.memory, optimizer)?;
-            }
-            self.mirror.ahead = true;
-            self.run(steps, Some(optimizer), totals)
-        });
-        match &outcome {
-            Ok(done) => optimizer.advance(*done as u64),
-            // The store has the last good numbers.
-            Err(_) => self.mirror.forget(),
+        let outcome = self.train(steps, optimizer, totals);
+        if let Err(Error::NonFinite { step, .. }) = outcome
+            && step > steps.from
+        {
+            // Steps after that one have run already: from the last good numbers again, up to it.
+            let deadline = Instant::now() + Duration::from_secs(3600);
+            let again = Steps { until: step, deadline, check_finite: false, ..*steps };
+            self.train(&again, optimizer, &mut totals.clone())?;
         }
         outcome
     }

@@ -55,6 +55,11 @@ impl GpuBackend {
         device::names()
     }
 
+    /// The driver and the limits of each adapter, as text.
+    pub fn limits() -> Vec<String> {
+        device::limits()
+    }
+
     /// Dispatches and submissions so far, of all who use this adapter.
     pub fn counters(&self) -> Counters {
         self.gpu.counters()

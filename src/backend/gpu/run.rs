@@ -114,12 +114,20 @@ impl Run<'_, '_> {
         if let Some(results) = compiled.memory.get(Place::Results) {
             encoder.copy_buffer_to_buffer(results, 0, &compiled.results, 0, numbers as u64 * 4);
         }
+        let mut fault = None;
         read_back(gpu, encoder, dispatches, &compiled.results, numbers, |numbers| {
-            for ((samples, scale), slot) in batches.iter().zip(numbers.chunks_exact(groups * quantities)) {
+            let slots = batches.iter().zip(numbers.chunks_exact(groups * quantities));
+            for (i, ((samples, scale), slot)) in slots.enumerate() {
                 let used = &slot[..loss_groups(*samples, self.per_sample) * quantities];
-                tally(used, quantities, *samples, self.per_sample, *scale, totals);
+                let loss = sum(used, quantities, 0) * scale;
+                if steps.check_finite && !loss.is_finite() {
+                    fault = Some(Error::NonFinite { step: steps.from + done + i, loss });
+                    break;
+                }
+                tally(used, quantities, *samples, self.per_sample, loss, totals);
             }
-        })
+        })?;
+        fault.map_or(Ok(()), Err)
     }
 }
 
@@ -165,15 +173,18 @@ impl Compiled {
     }
 }
 
-/// Adds one step's results: for each workgroup of rows the sum of the losses, then that of each metric.
-fn tally(results: &[f32], quantities: usize, samples: usize, per_sample: usize, scale: f64, totals: &mut Totals) {
-    let sum = |i: usize| -> f64 { results.chunks_exact(quantities).map(|group| f64::from(group[i])).sum() };
-    let loss = sum(0) * scale * samples as f64;
-    totals.loss += loss;
-    totals.losses[0] += loss;
+/// One quantity of a step, summed over the workgroups.
+fn sum(results: &[f32], quantities: usize, i: usize) -> f64 {
+    results.chunks_exact(quantities).map(|group| f64::from(group[i])).sum()
+}
+
+/// Adds one step's results, whose loss is this: for each workgroup of rows the sum of the losses, then that of each metric.
+fn tally(results: &[f32], quantities: usize, samples: usize, per_sample: usize, loss: f64, totals: &mut Totals) {
+    totals.loss += loss * samples as f64;
+    totals.losses[0] += loss * samples as f64;
     totals.samples += samples as f64;
     for (i, metric) in totals.metrics.iter_mut().enumerate() {
-        metric[0] += sum(1 + i);
+        metric[0] += sum(results, quantities, 1 + i);
         metric[1] += (samples * per_sample) as f64;
     }
 }
