@@ -158,6 +158,13 @@ impl Prediction {
         Ok(Prediction { model: model.clone(), executor: Some(executor), weights, rows, done: 0, widths })
     }
 
+    /// Starts again, on the weights as they are now.
+    pub fn begin(&mut self) -> Result<()> {
+        self.weights = self.model.snapshot()?;
+        self.done = 0;
+        Ok(())
+    }
+
     /// Starts again with other samples, on the same weights.
     pub fn rebind(&mut self, x: Vec<Array>) -> Result<()> {
         self.model.check_inputs(&x)?;

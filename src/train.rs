@@ -223,6 +223,25 @@ impl Fit {
         order.chunks_mut(rows.saturating_mul(mixed)).for_each(|part| sequence.shuffle(part));
     }
 
+    /// Where this epoch stands: steps done, and the sums behind the logs.
+    pub fn position(&self) -> (usize, Vec<f64>) {
+        (self.step, self.totals.numbers())
+    }
+
+    /// Goes on, e.g. in another process, at a `position` within the epoch that the model counts as the last begun.
+    pub fn resume(&mut self, step: usize, sums: &[f64]) -> Result<()> {
+        if step > self.steps || sums.len() != self.totals.numbers().len() {
+            let received = format!("step {step} of {} with {} sums", self.steps, sums.len());
+            return Err(Error::invalid("position", "one in the same model, data and batch size", received));
+        }
+        let (epochs, calls) = self.model.position();
+        self.model.set_position(epochs.saturating_sub(1), calls);
+        self.begin_epoch();
+        self.step = step;
+        self.totals.set_numbers(sums);
+        Ok(())
+    }
+
     /// Runs whole steps until the epoch ends, `max_steps` are done or the time is over; at least one.
     pub fn run(&mut self, max_steps: Option<usize>, time: Duration) -> Result<()> {
         let model = self.model.clone();

@@ -196,6 +196,10 @@ class Session:
         ``"output"``; and which input, target and array of weights has some, each with the row."""
     def begin_epoch(self) -> None:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
+    def position(self) -> tuple[int, list[float]]:
+        """Where a training epoch stands: steps done, and the sums behind the logs."""
+    def resume(self, step: int, sums: Sequence[float]) -> None:
+        """Goes on at a position within the epoch that the model counts as the last begun."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
         """Runs whole steps without the GIL until the epoch ends, ``max_steps`` are done or the time is over."""
     def metric_states(self) -> list[NDArray[np.float64]]:

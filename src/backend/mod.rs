@@ -112,6 +112,21 @@ impl Totals {
         Totals { loss: 0.0, losses: vec![0.0; objectives.len()], samples: 0.0, metrics: states.collect() }
     }
 
+    fn each(&mut self) -> impl Iterator<Item = &mut f64> {
+        let all = [&mut self.loss, &mut self.samples].into_iter();
+        all.chain(&mut self.losses).chain(self.metrics.iter_mut().flatten())
+    }
+
+    /// All of them in one list.
+    pub fn numbers(&self) -> Vec<f64> {
+        self.clone().each().map(|x| *x).collect()
+    }
+
+    /// Takes them back, as many as there are.
+    pub fn set_numbers(&mut self, numbers: &[f64]) {
+        self.each().zip(numbers).for_each(|(x, number)| *x = *number);
+    }
+
     /// Nothing again.
     pub fn clear(&mut self) {
         (self.loss, self.samples) = (0.0, 0.0);

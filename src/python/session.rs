@@ -70,7 +70,7 @@ impl Run {
         match self {
             Run::Fit(fit) => fit.begin_epoch(),
             Run::Evaluation(evaluation) => evaluation.begin()?,
-            Run::Prediction { .. } => {}
+            Run::Prediction { run, .. } => run.begin()?,
         }
         Ok(())
     }
@@ -205,6 +205,14 @@ impl Session {
     }
     fn begin_epoch(&self, py: Python) -> PyResult<()> {
         detached(py, || lock(&self.0).begin_epoch())
+    }
+    /// Where a training epoch stands: steps done, and the sums behind the logs.
+    fn position(&self, py: Python) -> PyResult<(usize, Vec<f64>)> {
+        detached(py, || Ok(lock(&self.0).fit()?.position()))
+    }
+    /// Goes on at a position within the epoch begun last.
+    fn resume(&self, py: Python, step: usize, sums: Vec<f64>) -> PyResult<()> {
+        detached(py, || lock(&self.0).fit()?.resume(step, &sums))
     }
     #[pyo3(signature = (max_steps=None, milliseconds=50.0))]
     fn run(&self, py: Python, max_steps: Option<usize>, milliseconds: f64) -> PyResult<()> {

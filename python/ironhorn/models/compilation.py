@@ -29,7 +29,10 @@ class Compilation:
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False
+        # What a backup and a run of `fit` tell each other: where to begin, and where it stands.
         self._initial_epoch: int | None = None
+        self._resume_position: Any = None
+        self._position: Any = None
         self._compiled_metrics: list[Measure] = []
         self._compiled_outputs: list[Output] = []
         self._compile_text = ""

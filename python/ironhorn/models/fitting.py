@@ -17,6 +17,7 @@ class Fitting(Evaluating):
     """The part of a model that is trained."""
 
     history: Any
+    _engine: Any
 
     def fit(
         self,
@@ -107,27 +108,45 @@ class Fitting(Evaluating):
                 train, held_out = data.split(train, share)
                 # Class weights belong to training alone; weights of samples go along with them.
                 held_out = held_out if class_weight is None else held_out.unweighted()
+        if isinstance(train, Data):
+            size, steps = data.plan_batches(len(train), batch_size, steps, "steps_per_epoch")
         session: Any = None
         validation: Any = None
+
+        def training() -> Any:
+            if isinstance(train, Data):
+                return self._training(train, size, steps, bool(shuffle), device)
+            return self._training_stream(train, class_weight, steps, bool(shuffle), device)
+
+        def validating() -> Any:
+            if held_out is None:
+                return None
+            return self._evaluation(held_out, validation_batch_size, validation_steps, device)
+
         try:
             with self._undone_on_error():
-                if isinstance(train, Data):
-                    size, steps = data.plan_batches(len(train), batch_size, steps, "steps_per_epoch")
-                    session = self._training(train, size, steps, bool(shuffle), device)
-                else:
-                    session = self._training_stream(train, class_weight, steps, bool(shuffle), device)
-                if held_out is not None:
-                    validation = self._evaluation(held_out, validation_batch_size, validation_steps, device)
+                session = training()
+                validation = validating()
+                engine = self._engine
                 calls = self._callbacks(callbacks, shown, epochs, session.steps, add_history=True)
-                session.set_check_finite(guard.is_wanted(self, calls.callbacks))
             self.stop_training = False
             logs: dict[str, Any] = {}
             calls.on_train_begin()
+            if self._engine is not engine:  # a backup has brought another seed
+                close(session, validation)
+                session = training()
+                validation = validating()
+            session.set_check_finite(guard.is_wanted(self, calls.callbacks))
+            self._position = getattr(session, "position", None)
             for epoch in range(self._initial_epoch or initial_epoch, epochs):
                 if is_exhausted(session):
                     break
                 calls.on_epoch_begin(epoch)
-                session.begin_epoch()
+                position, self._resume_position = self._resume_position, None
+                if position is None or self._position is None:
+                    session.begin_epoch()
+                else:
+                    session.resume(*position)
                 try:
                     self._drive(session, "train", calls)
                 except NonFiniteError as error:
@@ -144,6 +163,7 @@ class Fitting(Evaluating):
                 self.optimizer.finalize_variable_values(self._trained())
             calls.on_train_end(logs)
         finally:
+            self._initial_epoch = self._resume_position = self._position = None
             close(session, validation)
             del session, validation  # a kept traceback must not keep the arrays
         return self.history
