@@ -43,7 +43,8 @@ fn the_step_changes_nothing_and_the_fault_is_found() {
     let (_, outcome, two_good_steps) = run(f32::NAN, 1, true, Some(1));
     assert!(outcome.is_err());
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        for (threads, general, max_steps) in [(1, false, None), (2, true, None), (2, false, Some(1)), (3, false, None)] {
+        for (threads, general, max_steps) in [(1, false, None), (2, true, None), (2, false, Some(1)), (3, false, None)]
+        {
             let (fit, outcome, bits) = run(bad, threads, general, max_steps);
             let Err(Error::NonFinite { step, loss }) = outcome else { panic!("{bad}: {outcome:?}") };
             assert!(step == 2 && fit.step() == 2 && !loss.is_finite(), "{bad}: step {step}, loss {loss}");

@@ -3,9 +3,7 @@
 use crate::backend::cpu::pool::message;
 use crate::error::{Error, Result};
 use pyo3::create_exception;
-use pyo3::exceptions::{
-    PyFloatingPointError, PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError,
-};
+use pyo3::exceptions::{PyFloatingPointError, PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
