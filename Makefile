@@ -33,9 +33,9 @@ demo: $(BUILT) ## Train on real handwritten digits: accuracy, confusion table, l
 	$(PY) examples/demo.py
 
 .PHONY: examples
-examples: $(BUILT) ## Run the lessons: a line by gradient descent, over-fitting
-	$(PY) examples/line.py
-	$(PY) examples/overfitting.py
+examples: $(BUILT) ## Run the twelve lessons, from a line by gradient descent to an own training loop
+	@for lesson in line overfitting batch_sizes regression pieces wide_and_deep recommender svm autoencoder multi_label \
+	    custom_loss own_loop; do echo; echo "== examples/$$lesson.py"; $(PY) examples/$$lesson.py; done
 
 .PHONY: test
 test: lint test-rust test-python ## Pass everything that CI passes
@@ -77,6 +77,10 @@ fmt: $(TOOLS) ## Format and fix what the tools can fix
 	cargo fmt
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+.PHONY: coverage
+coverage: $(BUILT) ## Write docs/keras-coverage.md anew, which a test compares
+	$(PY) tools/coverage.py
 
 .PHONY: bench
 bench: $(BUILT) ## Compare with Keras, PyTorch and JAX (installs them: gigabytes)

@@ -21,8 +21,8 @@ pub struct Gradients {
     pub logs: Vec<(String, f64)>,
     /// By each variable of the model in the order of the layers; `None` for one that is not trained.
     pub variables: Vec<Option<Numbers>>,
-    /// By each input.
-    pub inputs: Vec<Numbers>,
+    /// By each input; `None` for one that only indices are read from.
+    pub inputs: Vec<Option<Numbers>>,
 }
 
 impl Model {
@@ -61,7 +61,7 @@ impl Model {
         let mut totals = Totals::new(&objectives, &self.output_columns());
         let number = lock(&compiled.optimizer).iterations();
         let mut executor = CpuBackend::default().executor(&plan, &Purpose::Differentiate(objectives.clone()), rows)?;
-        let (variables, inputs) = executor.differentiate(feed, &*self.snapshot()?, number, &mut totals)?;
+        let [variables, inputs] = executor.differentiate(feed, &*self.snapshot()?, number, &mut totals)?;
         Ok(Gradients { logs: compiled.logs(&objectives, &totals), variables, inputs })
     }
 }

@@ -66,6 +66,10 @@ impl Evaluation {
         previewer.call(&self.feed, &rows, Pass { number: 0, moves: false }, &mut out)?;
         Ok((rows, out))
     }
+    /// The sums so far, in which the state of each metric is.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
     /// Loss and metrics so far.
     pub fn logs(&self) -> Vec<(String, f64)> {
         self.compiled.logs(&self.objectives, &self.totals)

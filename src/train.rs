@@ -43,7 +43,7 @@ pub struct Fit {
     trainer: Option<Trainer>,
     objectives: Vec<Objective>,
     feed: Arc<Feed>,
-    previewer: Option<CpuExecutor>,
+    previewer: Option<Box<CpuExecutor>>,
     schedule: Schedule,
     order: Vec<u32>,
     steps: usize,
@@ -97,13 +97,18 @@ impl Fit {
         let number = lock(&self.compiled.optimizer).iterations();
         if self.previewer.is_none() {
             let plan = &self.compiled.plan;
-            self.previewer = Some(CpuBackend::default().executor(plan, &Purpose::Call, self.schedule.batch)?);
+            let executor = CpuBackend::default().executor(plan, &Purpose::Call, self.schedule.batch)?;
+            self.previewer = Some(Box::new(executor));
         }
         let mut out = self.model.room_for(rows.len())?;
         if let Some(previewer) = &mut self.previewer {
             previewer.call(&self.feed, &rows, Pass { number, moves: false }, &mut out)?;
         }
         Ok((rows, out))
+    }
+    /// The sums so far, in which the state of each metric is.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
     }
     /// Running loss and metrics of this epoch.
     pub fn logs(&self) -> Vec<(String, f64)> {

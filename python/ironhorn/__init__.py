@@ -25,15 +25,26 @@ from . import (
     utils,
 )
 from ._core import __version__
-from .layers import Input
+from .initializers import Initializer
+from .layers import Input, KerasTensor, Layer
+from .losses import Loss
+from .metrics import Metric
 from .models import Model, Sequential
+from .optimizers import Optimizer
+from .regularizers import Regularizer
 from .saving import load_model
 
 __all__ = [
-    "Input", "Model", "Sequential", "__version__", "activations", "callbacks", "config", "constraints",
-    "datasets", "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers",
-    "random", "regularizers", "saving", "utils",
+    "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer",
+    "Sequential", "__version__", "activations", "callbacks", "config", "constraints", "datasets",
+    "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "regularizers", "saving", "utils", "version",
 ]  # fmt: skip
+
+
+def version() -> str:
+    """The version of this package."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

@@ -78,8 +78,19 @@ class Variable:
     @property
     def version(self) -> int:
         """Counts the changes; unequal versions mean that the numbers may differ."""
+    @property
+    def value(self) -> NDArray[np.float32]:
+        """A copy of the numbers, as ``numpy()``."""
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def ndim(self) -> int: ...
     def numpy(self) -> NDArray[np.float32]: ...
-    def assign(self, value: NDArray[Any]) -> None: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]: ...
+    def assign(self, value: Any) -> None:
+        """Replaces the numbers by anything that NumPy makes an array of this shape of."""
+    def assign_add(self, value: Any) -> None: ...
+    def assign_sub(self, value: Any) -> None: ...
 
 @final
 class Layer:
@@ -128,8 +139,10 @@ class Optimizer:
         weights: Sequence[NDArray[np.float32]],
         gradients: Sequence[NDArray[np.float32] | None],
         decays: Sequence[bool],
+        variables: Sequence[Variable | None],
     ) -> None:
-        """One step over arrays, in place."""
+        """One step over arrays, in place. Where an array holds the numbers of a variable, its slots are those that
+        training keeps."""
     def clip(self, gradients: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]: ...
     def slot(self, key: int, index: int) -> NDArray[np.float32]:
         """A slot of the array in this place, flat."""
@@ -160,6 +173,8 @@ class Session:
         """Clears step and logs and, when shuffling, draws the next order of the rows."""
     def run(self, max_steps: int | None = None, milliseconds: float = 50.0) -> None:
         """Runs whole steps without the GIL until the epoch ends, ``max_steps`` are done or the time is over."""
+    def metric_states(self) -> list[NDArray[np.float64]]:
+        """The state of each metric of each output, as ``metric_add`` keeps it."""
     def logs(self) -> dict[str, float]:
         """Running ``loss`` and metrics of this epoch so far, as Keras's trackers would show them."""
 
@@ -230,7 +245,7 @@ class Model:
         x: Sequence[NDArray[Any]],
         y: Sequence[NDArray[Any] | None],
         sample_weight: Sequence[NDArray[Any] | None] | None,
-    ) -> tuple[dict[str, float], list[NDArray[np.float32] | None], list[NDArray[np.float32]]]:
+    ) -> tuple[dict[str, float], list[NDArray[np.float32] | None], list[NDArray[np.float32] | None]]:
         """Logs of one batch, its gradients by ``variables``, ``None`` where not trained, and by the inputs."""
     @property
     def variables(self) -> list[Variable]:

@@ -5,10 +5,16 @@ so that Keras can read the text, and never read: what a name means is looked up 
 nothing is ever imported by name.
 """
 
+import contextvars
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
+
+custom_objects: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects")
+"""A user's own objects by their names, while a file that was saved with them is read."""
 
 DTYPE_CONFIG: dict[str, Any] = {
     "module": "keras",
@@ -38,6 +44,22 @@ def standardize_dtype(dtype: Any, owner: str) -> str:
     if name != "float32":
         raise ValueError(f"{owner} computes in float32. Received: dtype={dtype!r}")
     return "float32"
+
+
+def numpy_dtype(dtype: Any, owner: str) -> str:
+    """The name of the dtype that ``None``, a name, a NumPy dtype, a policy or a policy's configuration stands for.
+
+    Raises:
+        ValueError: for what is no dtype of NumPy's.
+    """
+    if isinstance(dtype, Mapping):
+        dtype = dtype.get("config", {}).get("name")
+    dtype = getattr(dtype, "compute_dtype", dtype)
+    names = {None: "float32", "float": "float32", "int": "int32"}
+    try:
+        return names[dtype] if dtype is None or dtype in ("float", "int") else np.dtype(dtype).name
+    except TypeError:
+        raise ValueError(f"{owner}: `dtype` must be a dtype of NumPy's. Received: dtype={dtype!r}") from None
 
 
 def check_seed(seed: Any, owner: str) -> int | None:
@@ -87,6 +109,9 @@ def deserialize(config: Any, registry: Mapping[str, Any], kind: str) -> Any:
         ValueError: for names outside of ``registry`` and for forms without ``class_name``.
         TypeError: for anything that is neither a string nor a mapping, or whose ``config`` is not one.
     """
+    own = custom_objects.get(None)
+    if own:
+        registry = {**registry, **own}
     if isinstance(config, str):
         if config not in registry:
             raise unknown(kind, config, registry)

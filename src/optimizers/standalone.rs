@@ -5,6 +5,8 @@
 use super::{OptimizerConfig, OptimizerState, Update, UpdateVisitor};
 use crate::backend::cpu::apply_to_slices;
 use crate::error::{Error, Result};
+use crate::infer::zeros;
+use crate::params::{Variable, lines};
 use std::collections::BTreeMap;
 
 /// The slots of each array, by its key.
@@ -90,6 +92,36 @@ impl OptimizerState {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes the slots that training keeps for a variable as those of a key, so that steps over its numbers go on from
+    /// there. Without any, the key's are made anew.
+    pub fn take_slots(&mut self, key: usize, variable: &Variable) -> Result<()> {
+        let layout = variable.layout();
+        let slots = self.slots(variable.id()).iter().map(|lines| {
+            let mut values = zeros(layout.len(), variable.path())?;
+            layout.unpack(lines, &mut values);
+            Ok(values)
+        });
+        let slots = slots.collect::<Result<Vec<_>>>()?;
+        self.standalone.remove(&key);
+        if !slots.is_empty() {
+            self.standalone.insert(key, slots);
+        }
+        self.ensure_standalone(key, layout.len())
+    }
+
+    /// The reverse: training goes on from a key's slots.
+    pub fn give_slots(&mut self, key: usize, variable: &Variable) -> Result<()> {
+        let layout = variable.layout();
+        let fresh = self.standalone_slots(key).iter().map(|values| {
+            let mut slot = lines(layout.lines(), variable.path())?;
+            layout.pack(values, &mut slot);
+            Ok(slot)
+        });
+        let fresh = fresh.collect::<Result<Vec<_>>>()?;
+        self.set_slots(variable.id(), fresh);
+        Ok(())
     }
 
     /// One raw step over these arrays. Nothing is changed if any of them is refused.

@@ -112,6 +112,12 @@ impl OptimizerState {
         self.slots.get_mut(&variable).map_or(&mut [], Vec::as_mut_slice)
     }
 
+    /// Replaces the slots of a variable.
+    pub(super) fn set_slots(&mut self, variable: u64, slots: Vec<Lines>) {
+        self.version += 1;
+        self.slots.insert(variable, slots);
+    }
+
     /// The average of a variable's weights, if there is one.
     pub fn average(&self, variable: u64) -> Option<&Lines> {
         self.slots(variable).get(self.config.average_slot()?)

@@ -3,6 +3,7 @@
 use super::arrays::{array_of, numbers};
 use super::error::{detached, guarded};
 use crate::layers;
+use crate::model::tuple;
 use crate::params;
 use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -43,12 +44,57 @@ impl Variable {
         let values = detached(py, || self.0.values())?;
         array_of(py, values, self.0.shape())
     }
-    fn assign(&self, py: Python, value: &Bound<PyUntypedArray>) -> PyResult<()> {
-        let shape = value.shape().to_vec();
-        // The engine's arrays have an axis at least.
-        let value = if shape.is_empty() { &value.call_method1("reshape", (1,))?.cast_into()? } else { value };
-        let values = numbers(value, self.0.path())?;
+    /// The same, for NumPy.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = copy; // It is one in any case.
+        let array = self.numpy(py)?.into_any();
+        match dtype {
+            Some(dtype) => array.call_method1("astype", (dtype,)),
+            None => Ok(array),
+        }
+    }
+    #[getter]
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        self.numpy(py)
+    }
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        "float32"
+    }
+    #[getter]
+    fn ndim(&self) -> usize {
+        self.0.shape().len()
+    }
+    fn __repr__(&self) -> String {
+        format!("<Variable path={}, shape={}, dtype=float32>", self.0.path(), tuple(self.0.shape()))
+    }
+    fn assign(&self, py: Python, value: &Bound<PyAny>) -> PyResult<()> {
+        let (values, shape) = self.like_this(py, value)?;
         detached(py, || self.0.assign(&shape, &values))
+    }
+    fn assign_add(&self, py: Python, value: &Bound<PyAny>) -> PyResult<()> {
+        self.assign(py, &self.numpy(py)?.into_any().add(value)?)
+    }
+    fn assign_sub(&self, py: Python, value: &Bound<PyAny>) -> PyResult<()> {
+        self.assign(py, &self.numpy(py)?.into_any().sub(value)?)
+    }
+}
+
+impl Variable {
+    /// The numbers and the shape of whatever NumPy makes an array of.
+    fn like_this(&self, py: Python, value: &Bound<PyAny>) -> PyResult<(Vec<f32>, Vec<usize>)> {
+        let array = py.import("numpy")?.call_method1("asarray", (value,))?;
+        let array: Bound<PyUntypedArray> = array.cast_into()?;
+        let shape = array.shape().to_vec();
+        // The engine's arrays have an axis at least.
+        let array = if shape.is_empty() { array.call_method1("reshape", (1,))?.cast_into()? } else { array };
+        Ok((numbers(&array, self.0.path())?, shape))
     }
 }
 

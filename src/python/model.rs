@@ -23,7 +23,7 @@ use std::time::Duration;
 type Arrays<'py> = Vec<Bound<'py, PyUntypedArray>>;
 type OptionalArrays<'py> = Vec<Option<Bound<'py, PyUntypedArray>>>;
 type GradientArrays<'py> =
-    (Bound<'py, PyDict>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>, Vec<Bound<'py, PyArrayDyn<f32>>>);
+    (Bound<'py, PyDict>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>);
 
 /// Borrows arrays; where there are several, an error says which.
 fn borrow_all(arrays: &[Bound<PyUntypedArray>], name: &str) -> PyResult<Vec<Array>> {
@@ -158,7 +158,7 @@ impl Model {
         let Gradients { logs, variables, inputs } = detached(py, || self.0.gradients(data))?;
         let array = |(values, shape): (Vec<f32>, Vec<usize>)| array_of(py, values, &shape);
         let variables = variables.into_iter().map(|v| v.map(array).transpose()).collect::<PyResult<_>>()?;
-        let inputs = inputs.into_iter().map(array).collect::<PyResult<_>>()?;
+        let inputs = inputs.into_iter().map(|input| input.map(array).transpose()).collect::<PyResult<_>>()?;
         let dict = PyDict::new(py);
         for (name, value) in logs {
             dict.set_item(name, value)?;

@@ -105,14 +105,16 @@ impl Optimizer {
         })
     }
 
-    /// One step over arrays, in place.
+    /// One step over arrays, in place. Where an array holds the numbers of a variable, its slots are those of training.
     fn apply<'py>(
         &self,
         py: Python<'py>,
         weights: Vec<Bound<'py, PyArrayDyn<f32>>>,
         gradients: Vec<Option<Bound<'py, PyArrayDyn<f32>>>>,
         decays: Vec<bool>,
+        variables: Vec<Option<PyRef<Variable>>>,
     ) -> PyResult<()> {
+        let variables: Vec<_> = variables.iter().map(|v| v.as_ref().map(|v| v.0.clone())).collect();
         let mut views: Vec<_> =
             weights.iter().enumerate().map(|(key, array)| writable(array, key)).collect::<PyResult<_>>()?;
         let gradients: Vec<Option<Gradient>> =
@@ -122,7 +124,13 @@ impl Optimizer {
             let gradient = gradient.as_ref().map(Gradient::slice).transpose()?;
             pairs.push(Pair { key, weights: view.as_slice_mut()?, gradient, decays });
         }
-        detached(py, || lock(&self.state).apply(&mut pairs))
+        detached(py, || {
+            let mut state = lock(&self.state);
+            let known = || variables.iter().enumerate().filter_map(|(key, v)| v.as_ref().map(|v| (key, v)));
+            known().try_for_each(|(key, variable)| state.take_slots(key, variable))?;
+            state.apply(&mut pairs)?;
+            known().try_for_each(|(key, variable)| state.give_slots(key, variable))
+        })
     }
 
     /// Clipped copies of gradients.

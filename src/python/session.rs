@@ -152,6 +152,15 @@ impl Session {
             .map_err(|_| Error::invalid("milliseconds", "a number from 0 on", milliseconds.to_string()))?;
         detached(py, || lock(&self.0).run(max_steps, time))
     }
+    /// The state of each metric of each output.
+    fn metric_states<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<f64>>> {
+        let states = self.ask(py, |run| match run {
+            Run::Fit(fit) => fit.totals().metrics.clone(),
+            Run::Evaluation(evaluation) => evaluation.totals().metrics.clone(),
+            Run::Prediction { .. } => Vec::new(),
+        });
+        states.into_iter().map(|state| PyArray::from_vec(py, state)).collect()
+    }
     fn logs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         for (name, value) in self.ask(py, |run| run.logs()) {

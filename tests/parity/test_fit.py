@@ -73,6 +73,16 @@ def test_metric_objects_and_their_names(twins):
     run(twins, layers(1, "sigmoid"), arguments, X, LABELS)
 
 
+def test_names_of_functions_in_the_logs(twins):
+    def arguments(k):
+        def MyError(y_true, y_pred):
+            return k.ops.abs(y_true - y_pred)
+
+        return {"optimizer": "sgd", "loss": "mse", "metrics": [MyError, lambda y, p: k.ops.square(y - p)]}
+
+    run(twins, layers(1, None), arguments, X, LABELS.astype(np.float32))
+
+
 def test_sample_weights(twins, same_weights):
     pair = run(twins, layers(3, "softmax"), sgd("sparse_categorical_crossentropy", "accuracy"), X, CLASSES,
                sample_weight=W, validation_split=0.5)  # fmt: skip

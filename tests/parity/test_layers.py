@@ -95,6 +95,64 @@ def test_values(keras, name):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_what_is_built_from_the_start(keras, name):
+    theirs, ours = CASES[name][0](keras), CASES[name][0](ironhorn)
+    assert ours.built == theirs.built
+
+
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
+def test_the_deprecated_scaling_by_the_variance(keras):
+    theirs, ours = (k.layers.LayerNormalization(rms_scaling=True, gamma_initializer="ones") for k in (keras, ironhorn))
+    np.testing.assert_allclose(ours(ROWS), np.asarray(theirs(ROWS)), rtol=2e-5, atol=2e-6)
+    assert ours.beta is None and ours.gamma.shape == (6,)
+    assert ours.get_config()["rms_scaling"] is True
+    with pytest.warns(UserWarning, match="Use RMSNormalization"):
+        ironhorn.layers.LayerNormalization(rms_scaling=True)
+
+
+@pytest.mark.parametrize("name", ["activity", "dense", "embedding"])
+def test_losses_of_the_last_call(keras, name):
+    make = {
+        "activity": (lambda k: k.layers.ActivityRegularization(0.2, 0.3), ROWS),
+        "dense": (lambda k: k.layers.Dense(2, kernel_initializer="ones", kernel_regularizer="l1",
+                                           activity_regularizer=k.regularizers.L2(0.1)), ROWS),
+        "embedding": (lambda k: k.layers.Embedding(5, 2, "ones", activity_regularizer="l1"), INDICES),
+    }[name]  # fmt: skip
+    theirs, ours = make[0](keras), make[0](ironhorn)
+    assert ours.losses == []
+    for x in (make[1], make[1][:3]):
+        theirs(x), ours(x)
+        assert len(ours.losses) == len(theirs.losses)
+        np.testing.assert_allclose(ours.losses, [float(loss) for loss in theirs.losses], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["add", "concatenate", "concatenate_axis", "dot", "identity"])
+def test_masks(keras, name):
+    make, x = CASES[name]
+    theirs, ours = make(keras), make(ironhorn)
+    if name == "identity":
+        assert ours.compute_mask(x, None) is None and ours.compute_mask(x, x > 0) is not None
+        return
+    masks = [one[..., 0] > 0 for one in x]
+    for given in (masks, [None] * len(x), [masks[0], *[None] * (len(x) - 1)], None):
+        expected, got = theirs.compute_mask(x, given), ours.compute_mask(x, given)
+        assert (got is None) == (expected is None)
+        if got is not None:
+            np.testing.assert_array_equal(got, np.asarray(expected))
+    if name != "dot":
+        for wrong in (masks[0], masks[:1]):
+            with pytest.raises(ValueError, match="mask"):
+                ours.compute_mask(x, wrong)
+
+
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
+def test_shapes_of_bins_before_adapting(keras, mode):
+    theirs, ours = (k.layers.Discretization(num_bins=4, output_mode=mode) for k in (keras, ironhorn))
+    for shape in ((None, 3), (None, 5, 2)):
+        assert ours.compute_output_shape(shape) == theirs.compute_output_shape(shape)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_configurations(keras, name):
     make, x = CASES[name]
     keras.utils.clear_session()

@@ -248,6 +248,15 @@ def test_refusals_change_nothing(call, error, text):
     assert optimizer.iterations == 0 and array.tolist() == [0, 1, 2, 3]
 
 
+def test_a_rule_of_one_s_own_is_refused_instead_of_ignored():
+    class Own(optimizers.SGD):
+        def update_step(self, gradient, variable, learning_rate):
+            pass
+
+    with pytest.raises(NotImplementedError, match="Own: an `update_step` of one's own"):
+        Own()
+
+
 def test_names_are_the_engine_s():
     from ironhorn import _core
 

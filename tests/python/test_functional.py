@@ -317,3 +317,123 @@ def test_the_summary_shows_connections(monkeypatch):
     x = Input((4,))
     Model(x, Dense(1)(x)).summary(print_fn=parts.append)
     assert "Connected to" not in parts[0] and "input_layer (InputLayer)" in parts[0]
+
+
+def test_inputs_of_named_models_by_order_and_with_too_many_names():
+    a, b = Input((4,), name="a"), Input((4,), name="b")
+    model = Model({"a": a, "b": b}, layers.Subtract()([a, b]))
+    expected = model.predict({"a": X, "b": 2 * X}, verbose=0)
+    structure = "The structure of `inputs` doesn't match the expected structure"
+    for x in ([X, 2 * X], {"a": X, "b": 2 * X, "c": X}):
+        with pytest.warns(UserWarning, match=structure):
+            np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+        with pytest.warns(UserWarning, match=structure):
+            np.testing.assert_array_equal(model(x), expected)
+    assert model({"a": Input((4,)), "b": Input((4,)), "c": Input((1,))}).shape == (None, 4)
+    swapped = Model({"b": b, "a": a}, layers.Subtract()([a, b]))
+    with pytest.raises(ValueError, match=structure):  # the order would be a guess
+        swapped.predict([X, 2 * X], verbose=0)
+
+
+def test_wrong_arrays_name_the_input():
+    model = two_heads()
+    for x, text in (
+        (np.zeros((2, 3)), r"Input 0 with name 'x'.*expected shape=\(None, 4\), found shape=\(2, 3\)"),
+        (np.zeros((2, 4, 5)), r"name 'x' and path ''. Expected shape \(None, 4\)"),
+        ([X, X], r"expects 1 input\(s\), but it received 2"),
+        ([None], "'x' is not optional"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            model.predict(x, verbose=0)
+    assert model.predict([X[0], X[1]], verbose=0)[0].shape == (2, 2)  # rows
+
+
+def test_targets_of_named_outputs_by_order():
+    x = Input((4,))
+    model = Model(x, {"a": Dense(2, name="d")(x), "b": Dense(1, name="e")(x)})
+    model.compile("sgd", {"a": ["mse"], "b": "mae"})
+    targets = np.ones((24, 2)), np.zeros((24, 1))
+    logs = model.evaluate(X, targets, return_dict=True, verbose=0)
+    assert logs == model.evaluate(X, {"a": targets[0], "b": targets[1]}, return_dict=True, verbose=0)
+
+
+def test_integers_come_out_of_a_model_as_integers():
+    x = Input((4,))
+    model = Model(x, [layers.Discretization([-0.5, 0.5])(x), Dense(1)(x)])
+    bins, numbers = model.predict(X, verbose=0)
+    assert bins.dtype == np.int32 and numbers.dtype == np.float32 and model(X)[0].dtype == np.int32
+    np.testing.assert_array_equal(bins, np.digitize(X, [-0.5, 0.5]))
+
+
+def test_clones_are_compiled_as_the_model_is():
+    model = two_heads()
+    assert not clone_model(model).compiled
+    model.compile("adam", {"a": "mse", "b": "mae"}, metrics={"a": ["mae"]})
+    clone = clone_model(model)
+    assert clone.compiled and clone.get_compile_config() == model.get_compile_config()
+    assert clone.optimizer is not model.optimizer
+    x, y = Input((3,), name="x"), Input((3,), name="y")
+    named = Model({"x": x, "y": y}, x + y)
+    with pytest.raises(ValueError, match="must have the same structure"):
+        clone_model(named, input_tensors=[Input((3,)), Input((3,))])
+
+
+def test_layers_are_no_attribute_to_set():
+    with pytest.raises(AttributeError, match="attribute is reserved"):
+        two_heads().layers = []
+    with pytest.raises(AttributeError, match=r"Use `add\(\)` and `pop\(\)`"):
+        Sequential().layers = []
+
+
+def test_layers_of_ones_own_are_refused_by_name():
+    class Doubled(layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    for use in (lambda: Sequential([Doubled()])(X), lambda: Doubled()(X), lambda: Doubled()(Input((4,)))):
+        with pytest.raises(NotImplementedError, match="Doubled: a `call` of one's own is not there"):
+            use()
+
+
+def test_inputs_of_given_symbols():
+    symbol = KerasTensor((2, 3), "int32")
+    layer = layers.InputLayer(input_tensor=symbol, shape=(3,), batch_size=2)
+    assert layer.output is symbol and layer.batch_shape == (2, 3) and layer.dtype == "int32" and not layer.sparse
+    for wrong in ({"shape": (4,)}, {"batch_shape": (2, 4)}, {"batch_size": 5}, {"dtype": "float32"}, {"sparse": True}):
+        with pytest.raises(ValueError, match=f"incompatible `{next(iter(wrong))}`"):
+            layers.InputLayer(input_tensor=symbol, **wrong)
+    with pytest.raises(ValueError, match="`input_tensor` must be a KerasTensor"):
+        layers.InputLayer(input_tensor=X)
+    middle = Dense(3)(Input((4,)))
+    again = Input(tensor=middle)  # the result of a layer stays that layer's
+    assert again is not middle and again.shape == middle.shape and isinstance(middle.layer, Dense)
+
+
+def test_the_shapes_of_a_call_that_is_not_made():
+    model, x = two_heads(), Input((4,), batch_size=3)
+    assert [symbol.shape for symbol in model.compute_output_spec(x)] == [(3, 2), (3, 1)]
+    spec = layers.Discretization([0.0], output_mode="int").compute_output_spec(x)
+    assert spec.shape == (3, 4) and spec.dtype == "int32" and spec.layer is None
+
+
+def test_configurations_of_keras_2():
+    def dense(name, *calls):
+        return {"class_name": "Dense", "name": name, "config": {"units": 2, "name": name}, "inbound_nodes": list(calls)}
+
+    start = {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
+             "config": {"batch_input_shape": [None, 3], "dtype": "float32", "name": "x"}}  # fmt: skip
+    add = {"class_name": "Add", "name": "add", "config": {"name": "add"},
+           "inbound_nodes": [[["a", 0, 0, {}], ["b", 0, 0, {}]]]}  # fmt: skip
+
+    def model(*inner):
+        ends = {"input_layers": [["x", 0, 0]], "output_layers": [["add", 0, 0]]}
+        return Functional.from_config({"name": "old", "layers": [start, *inner, add], **ends})
+
+    made = model(dense("a", [["x", 0, 0, {}]]), dense("b", [["a", 0, 0, {}]]))
+    assert made.output_shape == (None, 2) and len(made.weights) == 4
+    with pytest.raises(ValueError, match="loops"):
+        model(dense("a", [["b", 0, 0, {}]]), dense("b", [["a", 0, 0, {}]]))
+    with pytest.raises(ValueError, match="Missing node: c"):
+        model(dense("a", [["c", 0, 0, {}]]), dense("b", [["a", 0, 0, {}]]))
+    with pytest.raises(ValueError, match="no further arguments"):
+        model(dense("a", [["x", 0, 0, {"training": True}]]), dense("b", [["a", 0, 0, {}]]))

@@ -327,3 +327,11 @@ def test_what_is_not_there_says_so():
     ):
         with pytest.raises(NotImplementedError):
             make()
+
+
+@pytest.mark.parametrize("base", [layers.Layer, Dense, ironhorn.Sequential])
+@pytest.mark.parametrize("method", ["call", "train_step", "compute_loss"])
+def test_own_steps_are_refused_instead_of_ignored(base, method):
+    cls = type("Own", (base,), {method: lambda self, *args, **kwargs: None})
+    with pytest.raises(NotImplementedError, match=f"Own: a `{method}` of one's own is not there"):
+        cls(2) if base is Dense else cls()

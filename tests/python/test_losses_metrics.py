@@ -126,8 +126,19 @@ def test_wrong_shapes_types_and_arguments():
         losses.MeanSquaredError(reduction="average")
     with pytest.raises(ValueError, match="`label_smoothing`"):
         losses.BinaryCrossentropy(label_smoothing=2)
-    with pytest.raises(ValueError, match="float32"):
-        losses.MeanSquaredError(dtype="float64")
+    with pytest.raises(ValueError, match="floating"):
+        losses.MeanSquaredError(dtype="int32")
+    with pytest.raises(ValueError, match="dtype of NumPy's"):
+        losses.MeanSquaredError(dtype="quadruple")
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none", "mean"])
+def test_a_loss_returns_its_dtype(reduction):
+    single = losses.MeanSquaredError(reduction=reduction)(P**2, P)
+    for dtype in ("float16", "float64"):
+        loss = losses.MeanSquaredError(reduction=reduction, dtype=dtype)
+        assert loss.dtype == dtype and loss(P**2, P).dtype == dtype
+        np.testing.assert_allclose(loss(P**2, P), single, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("wrong", "near"), [("mean_squared_eror", "mean_squared_error"), ("mze", "mse")])

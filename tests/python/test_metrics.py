@@ -84,6 +84,14 @@ def test_states_are_keras_s_variables():
     np.testing.assert_array_equal(iou.total_cm, [[1, 0], [3, 2]])
 
 
+def test_counts_of_integers_stay_whole():
+    metric = metrics.MeanIoU(2)
+    metric.total_cm = metrics.Variable(np.array([[2**24, 1], [2, 3]]))  # its place in the state stays
+    metric.update_state([0, 1], [0, 1])
+    assert metric.total_cm.dtype == "int32"
+    np.testing.assert_array_equal(np.array(metric.total_cm), [[2**24 + 1, 1], [2, 4]])
+
+
 @pytest.mark.parametrize("there", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])  # noqa: S301
 def test_copies_have_a_state_of_their_own(there):
     for metric in (metrics.AUC(num_thresholds=5), metrics.F1Score(), metrics.MeanSquaredError(), metrics.R2Score()):

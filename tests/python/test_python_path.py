@@ -170,3 +170,63 @@ def test_averages_take_the_weights_place_when_fit_ends():
     averages = [v.numpy() for v in model.optimizer._model_variables_moving_average]
     for variable, average in zip(model.trainable_variables, averages, strict=True):
         np.testing.assert_array_equal(variable.numpy(), average)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb", "accumulation", "adadelta"])
+def test_steps_of_one_s_own_and_of_fit_share_their_memory(name):
+    config = OPTIMIZERS[name].get_config()
+    weights = []
+    for own in ((), (1, 2, 4)):
+        model = net(3)
+        model.compile(type(OPTIMIZERS[name]).from_config(config), "mse")
+        for step in range(6):
+            if step in own:
+                model.optimizer.apply(model.gradients(X, Y).variables, model.trainable_variables)
+            else:
+                model.train_on_batch(X, Y)
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
+
+
+def test_gradients_of_shared_names_and_of_indices():
+    a, b = layers.Input((2,)), layers.Input((1,), dtype="int32")
+    twice = layers.Add()([layers.Dense(1, name="k")(a), ironhorn.Sequential([layers.Dense(1, name="k")])(a)])
+    model = ironhorn.Model([a, b], layers.Add()([twice, layers.Flatten()(layers.Embedding(4, 1)(b))]))
+    model.compile("sgd", "mse")
+    x = [np.ones((3, 2), "float32"), np.array([[0], [3], [0]])]
+    gradients = model.gradients(x, np.zeros((3, 1), "float32"))
+    assert len(gradients.by_path) == len(gradients.variables) == 5
+    assert gradients.inputs[0].shape == (3, 2) and gradients.inputs[1] is None
+
+
+def test_variables_are_arrays_for_numpy():
+    layer = layers.Dense(2, kernel_initializer=np.eye(2), bias_initializer=lambda shape, dtype=None: np.ones(shape))
+    layer.build((None, 2))
+    np.testing.assert_array_equal(np.asarray(layer.kernel), np.eye(2))
+    layer.bias.assign([2.0, 3.0])
+    layer.bias.assign_sub(1.0)
+    layer.bias.assign_add(np.array([0.5, 0.5]))
+    assert np.sum(layer.bias) == 4.0 and layer.bias.dtype == "float32" and "dense" in repr(layer.bias)
+    with pytest.raises(ValueError, match="shape"):
+        layer.bias.assign(3.0)
+
+
+def test_an_empty_subclass_is_its_base():
+    class Mine(layers.Dense):
+        pass
+
+    assert Mine(3)(np.ones((2, 2))).shape == (2, 3)
+
+
+def test_metric_objects_hold_what_training_came_to():
+    y = (Y > 0).astype("float32")
+    objects = [metrics.Precision(), metrics.AUC(num_thresholds=20), metrics.BinaryAccuracy()]
+    model = net()
+    model.compile("sgd", "bce", metrics=objects)
+    history = model.fit(X, y, 16, 2, verbose=0).history
+    for metric in objects:
+        assert float(metric.result()) == pytest.approx(history[metric.name][-1], rel=1e-6)
+    values = model.evaluate(X, y, verbose=0, return_dict=True)
+    for metric in objects:
+        assert float(metric.result()) == pytest.approx(values[metric.name], rel=1e-6)

@@ -16,6 +16,8 @@ class Activation(Layer):
         activation: a name or a function of ``ironhorn.activations``.
     """
 
+    _built_at_once = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         self.activation = activations.get(activation)
         super().__init__(**kwargs)
@@ -38,6 +40,7 @@ def _number(owner: str, argument: str, value: Any, expected: str = "", lowest: f
 class ReLU(Layer):
     """``x`` from ``threshold`` on, ``negative_slope * (x - threshold)`` below; at most ``max_value``."""
 
+    _built_at_once = True
     _parameters = ("max_value", "negative_slope", "threshold")
 
     def __init__(
@@ -57,6 +60,7 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """``x`` where positive, else ``negative_slope * x``. The slope is 0.3 here and 0.2 in the function, as in Keras."""
 
+    _built_at_once = True
     _parameters = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
@@ -122,6 +126,7 @@ class PReLU(Layer):
 class ELU(Layer):
     """``x`` where positive, else ``alpha * (exp(x) - 1)``."""
 
+    _built_at_once = True
     _parameters = ("alpha",)
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
@@ -133,6 +138,7 @@ class ELU(Layer):
 class Softmax(Layer):
     """``exp(x) / sum(exp(x))`` along ``axis``, an integer or a list of them."""
 
+    _built_at_once = True
     _parameters = ("axis",)
     _takes_mask = True
 

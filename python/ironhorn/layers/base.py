@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core, regularizers, serialization
+from .. import _core, constraints, initializers, regularizers, serialization
 from ..naming import auto_name
 from .shapes import check_shape, standardize_shape
 from .structure import flatten, is_nested
@@ -18,6 +18,16 @@ from .weights import Weights
 __all__ = ["Layer", "Shape", "build_lock", "standardize_shape"]
 
 build_lock = threading.RLock()
+
+_PACKAGE = __package__.split(".")[0]
+# Methods by which Keras lets a class compute in Python. Whoever defines one means it to be called.
+_PYTHON_STEPS = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+def _engine_class(cls: type) -> str:
+    """What the engine calls a layer: its class, or of a class of one's own the nearest of this package."""
+    own = (base for base in cls.__mro__ if base.__module__.startswith(__package__))
+    return next(own).__name__
 
 
 class Layer(Weights):
@@ -39,6 +49,7 @@ class Layer(Weights):
     _parameters: ClassVar[tuple[str, ...]] = ()
     _records_build: ClassVar[bool] = False
     _keeps_dtype: ClassVar[bool] = False
+    _built_at_once: ClassVar[bool] = False  # as Keras has it: most layers without weights
     _takes_mask: ClassVar[bool] = False  # whether Keras's layer has the argument, and so writes it in configurations
     _ndim: int | None = None
     _min_ndim: int | None = None
@@ -53,6 +64,13 @@ class Layer(Weights):
         **kwargs: Any,
     ) -> None:
         cls = type(self).__name__
+        foreign = [base for base in type(self).__mro__ if not base.__module__.startswith(f"{_PACKAGE}.")]
+        for method in _PYTHON_STEPS:
+            if any(method in vars(base) for base in foreign):
+                raise NotImplementedError(
+                    f"{cls}: a `{method}` of one's own is not there, because the engine computes its own layers and "
+                    "calls no Python in a step. Compose the layers of ironhorn.layers instead."
+                )
         kwargs.pop("autocast", None)
         input_dim = kwargs.pop("input_dim", None)
         input_shape = kwargs.pop("input_shape", None)
@@ -78,16 +96,40 @@ class Layer(Weights):
             )
         self.name: str = name if name is not None else auto_name(cls)
         self._trainable = trainable
-        self._native: Any = None
+        self._handle: Any = None
         self._built_shape: Any = None
         self._alone: tuple[Any, Any] | None = None
+        self._activity_losses: list[np.float32] = []
         self._variables: list[Any] | None = None
         self._inbound_nodes: list[Node] = []
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
-        self._native = _core.Layer(serialization.to_text(serialization.serialize(self)))
+        form = serialization.serialize(self)
+        form["class_name"] = _engine_class(type(self))
+        for key in form["config"]:
+            # What Python draws, the engine starts at zero; `_build` puts the numbers there.
+            if key.endswith("_initializer"):
+                form["config"][key] = initializers.engine_form(getattr(self, key))
+            elif key.endswith(("_regularizer", "_constraint")):
+                self._check_rule(key)
+        self._handle = _core.Layer(serialization.to_text(form))
         self._built_shape = self._alone = self._variables = None
+
+    def _check_rule(self, key: str) -> None:
+        """Refuses a regularizer or a constraint that is written in Python: it would have to run within a step."""
+        module: Any = regularizers if key.endswith("_regularizer") else constraints
+        module.for_layer(getattr(self, key), f"{type(self).__name__} '{self.name}': `{key}`")
+
+    @property
+    def _native(self) -> Any:
+        """The engine's layer."""
+        if self._handle is None:
+            raise NotImplementedError(
+                f"Layer '{self.name}': {type(self).__name__} is none of Ironhorn's layers. Layers of one's own, with a "
+                "`call` in Python, are not there, because the engine computes every layer."
+            )
+        return self._handle
 
     @property
     def trainable(self) -> bool:
@@ -97,13 +139,13 @@ class Layer(Weights):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        if self._native is not None:
-            self._native.trainable = self._trainable
+        if self._handle is not None:
+            self._handle.trainable = self._trainable
 
     @property
     def built(self) -> bool:
         """Whether the variables exist."""
-        return bool(self._native.built)
+        return self._built_at_once or bool(self._native.built)
 
     def build(self, input_shape: Any) -> None:
         """Creates the variables.
@@ -118,18 +160,30 @@ class Layer(Weights):
 
     def _ensure_built(self, shapes: list[Shape]) -> None:
         with build_lock:
-            self._build(shapes, 0 if self.built else _core.next_seed(), "0")
+            self._build(shapes, 0 if self._handle is None or self._handle.built else _core.next_seed(), "0")
 
     def _build(self, shapes: list[Shape], seed: int, path: str) -> Any:
         """Creates the variables where there are none; gives the shape of the output."""
         output = self._output_shape(shapes)
+        fresh = not self._native.built
         self._native.build([(None, *shape[1:]) for shape in shapes], seed, path)
         self._built_shape = self._one_or_many(shapes)
+        for variable in self._native.variables if fresh else ():
+            key = f"{variable.name}_initializer"
+            place = f"{type(self).__name__} '{self.name}': `{key}`"
+            values = initializers.computed(getattr(self, key, None), variable.shape, place)
+            if values is not None:
+                variable.assign(values)
         return output
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output, for an input shape; both with the batch."""
         return self._output_shape(self._shapes(input_shape))
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        """A symbol of the output's shape and dtype, for the symbols of a call that is not made."""
+        tensors = self._tensors(inputs)
+        return KerasTensor(self._output_shape([tensor.shape for tensor in tensors]), self._output_dtype(tensors))
 
     def _shapes(self, input_shape: Any) -> list[Shape]:
         """The input shapes, one each; layers that merge take lists."""
@@ -238,7 +292,18 @@ class Layer(Weights):
                 self._alone = (shapes, model)
             native = self._alone[1]
         result: NDArray[np.float32] = native.predict(arrays, training=bool(training))[0]
+        if self.activity_regularizer is not None:
+            self._activity_losses = [np.float32(self.activity_regularizer(result) / max(len(result), 1))]
         return result
+
+    @property
+    def losses(self) -> list[np.float32]:
+        """What regularizers add to the loss: that of the last call's output, then those of the trainable weights."""
+        return [*self._activity_losses, *super().losses]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output for one of the input, as in Keras: the same. No layer here computes with masks."""
+        return previous_mask
 
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:

@@ -175,6 +175,7 @@ class Embedding(Layer):
 class Identity(Layer):
     """Gives its input back."""
 
+    _built_at_once = True
     _keeps_dtype = True
 
     def __init__(self, **kwargs: Any) -> None:

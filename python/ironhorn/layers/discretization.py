@@ -127,6 +127,13 @@ class Discretization(Layer):
         self._need_boundaries()
         super()._check_shapes(shapes)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output; before ``adapt``, ``num_bins`` says how many bins there will be."""
+        if self.bin_boundaries is not None or self.num_bins is None:
+            return super().compute_output_shape(input_shape)
+        adapted = type(self)(range(self.num_bins - 1), output_mode=self.output_mode, name=self.name)
+        return adapted.compute_output_shape(input_shape)
+
     def _output_dtype(self, inputs: Any) -> str:
         return "int32" if self.output_mode == "int" else "float32"
 

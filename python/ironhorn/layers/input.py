@@ -1,5 +1,6 @@
 """The input of a model: its shape, which decides when the model is built."""
 
+import warnings
 from typing import Any
 
 from ..naming import auto_name
@@ -15,11 +16,14 @@ class InputLayer(Layer):
         batch_size: kept in the configuration; batches of other sizes are taken too.
         dtype: the declared dtype; arrays of every numeric dtype are taken.
         batch_shape: the shape with the batch, instead of ``shape`` and ``batch_size``.
+        input_tensor: a symbol whose shape and dtype the input takes; one that came from no layer becomes the input.
         name: the layer's name.
 
     Raises:
-        ValueError: if neither ``shape`` nor ``batch_shape`` is given, or both.
+        ValueError: if neither ``shape`` nor ``batch_shape`` is given, or both, or one that ``input_tensor`` denies.
     """
+
+    sparse = ragged = optional = False
 
     def __init__(
         self,
@@ -29,17 +33,27 @@ class InputLayer(Layer):
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Any = None,
+        input_tensor: KerasTensor | None = None,
         optional: bool = False,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if "input_shape" in kwargs:
+            warnings.warn("Argument `input_shape` is deprecated. Use `shape` instead.", UserWarning, stacklevel=2)
+            shape = kwargs.pop("input_shape")
+        if "batch_input_shape" in kwargs:
+            batch_shape = kwargs.pop("batch_input_shape")
+        if input_tensor is not None:
+            _check_tensor(
+                input_tensor, shape=shape, batch_shape=batch_shape, batch_size=batch_size, dtype=dtype, sparse=sparse
+            )
+            shape, batch_size, batch_shape, dtype = None, None, input_tensor.shape, input_tensor.dtype
         if sparse or ragged or optional:
             raise NotImplementedError("InputLayer: `sparse`, `ragged` and `optional` inputs are not there yet.")
-        if "input_shape" in kwargs:
-            shape = kwargs.pop("input_shape")
         if batch_shape is not None:
-            if shape is not None or batch_size is not None:
-                raise ValueError("You cannot pass `batch_shape` together with `shape` or `batch_size`.")
+            for argument, value in (("shape", shape), ("batch_size", batch_size)):
+                if value is not None:
+                    raise ValueError(f"You cannot pass both `{argument}` and `batch_shape` at the same time.")
             full = standardize_shape(batch_shape, "batch_shape", "InputLayer")
         elif shape is None:
             raise ValueError("You must pass a `shape` argument.")
@@ -51,7 +65,9 @@ class InputLayer(Layer):
         self.dtype = declared or "float32"
         self.batch_shape: Shape = standardize_shape(full, "batch_shape", "InputLayer")
         self._built_shape = self.batch_shape
-        Node(self, [], KerasTensor(self.batch_shape, self.dtype, name=self.name), [])
+        if input_tensor is None or input_tensor.node is not None:  # a layer's result stays that layer's
+            input_tensor = KerasTensor(self.batch_shape, self.dtype, name=self.name)
+        Node(self, [], input_tensor, [])
 
     @property
     def built(self) -> bool:
@@ -77,6 +93,9 @@ class InputLayer(Layer):
         """Gives the input back."""
         return inputs
 
+    def call(self) -> None:
+        """Nothing, as in Keras."""
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
@@ -87,6 +106,29 @@ class InputLayer(Layer):
             "name": self.name,
             "optional": False,
         }
+
+
+def _check_tensor(tensor: Any, **declared: Any) -> None:
+    """Holds what is declared of an input against the symbol to be it."""
+    if not isinstance(tensor, KerasTensor):
+        raise ValueError(
+            "Argument `input_tensor` must be a KerasTensor. "
+            f"Received invalid type: input_tensor={tensor} (of type {type(tensor)})"
+        )
+    known = {
+        "shape": tensor.shape[1:],
+        "batch_shape": tensor.shape,
+        "batch_size": tensor.shape[0] if tensor.shape else None,
+        "dtype": tensor.dtype,
+        "sparse": False,
+    }
+    for argument, value in declared.items():
+        value = tuple(value) if isinstance(value, list) else value
+        if value is not None and value != known[argument]:
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{argument}` argument. Expected: {known[argument]!r}. Received: {argument}={value!r}"
+            )
 
 
 def Input(
@@ -103,12 +145,8 @@ def Input(
     """The input of a model: a symbol to call layers on, or the first entry of a Sequential. See ``InputLayer``.
 
     Args:
-        tensor: a symbol whose shape and dtype the input takes.
+        tensor: the layer's ``input_tensor``.
     """
-    if tensor is not None:
-        if shape is not None or batch_shape is not None or batch_size is not None:
-            raise ValueError("Input: give `tensor` or a shape, not both.")
-        batch_shape, dtype = tensor.shape, dtype or tensor.dtype
     layer = InputLayer(
         shape=shape,
         batch_size=batch_size,
@@ -116,6 +154,7 @@ def Input(
         sparse=sparse,
         ragged=ragged,
         batch_shape=batch_shape,
+        input_tensor=tensor,
         optional=optional,
         name=name,
     )

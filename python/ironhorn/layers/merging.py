@@ -71,6 +71,31 @@ class Merge(Layer):
             raise ValueError(f"Cannot merge tensors with different batch sizes. Received tensors with shapes {shapes}")
         self._check_sizes(shapes)
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the output, as in Keras: where one of the inputs' masks is true; ``None`` if one has none.
+
+        Raises:
+            ValueError: if inputs and masks are no lists of one length.
+        """
+        if mask is None:
+            return None
+        for argument, value in (("mask", mask), ("inputs", inputs)):
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(f"`{argument}` should be a list. Received: {argument}={value}")
+        if len(mask) != len(inputs):
+            raise ValueError(
+                "The lists `inputs` and `mask` should have the same length. "
+                f"Received: {len(inputs)} inputs and {len(mask)} masks"
+            )
+        return self._merge_masks(inputs, mask)
+
+    def _merge_masks(self, inputs: Any, masks: Any) -> NDArray[np.bool_] | None:
+        if any(mask is None for mask in masks):
+            return None
+        arrays = np.broadcast_arrays(*(np.asarray(mask, dtype=bool) for mask in masks))
+        merged: NDArray[np.bool_] = np.asarray(np.stack(arrays).any(axis=0))
+        return merged
+
     def _check_sizes(self, shapes: list[Shape]) -> None:
         met = shapes[0][1:]
         for shape in shapes[1:]:
@@ -122,6 +147,16 @@ class Concatenate(Merge):
         self.axis = int(axis)
         super().__init__(**kwargs)
 
+    def _merge_masks(self, inputs: Any, masks: Any) -> NDArray[np.bool_] | None:
+        if all(mask is None for mask in masks):
+            return None
+        full = []
+        for value, mask in zip(inputs, masks, strict=True):
+            one = np.ones(value.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
+            full.append(np.broadcast_to(one[..., None], value.shape) if one.ndim < len(value.shape) else one)
+        merged: NDArray[np.bool_] = np.asarray(np.concatenate(full, axis=self.axis).any(axis=-1))
+        return merged
+
     def _check_sizes(self, shapes: list[Shape]) -> None:
         rank = len(shapes[0])
         words = (
@@ -172,6 +207,10 @@ class Dot(Merge):
         self.axes = axes
         self.normalize = bool(normalize)
         super().__init__(**kwargs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """``None``: the results have no mask."""
+        return None
 
     def _check_sizes(self, shapes: list[Shape]) -> None:
         if len(shapes) != 2:

@@ -3,6 +3,7 @@
 ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the variance of a batch, or of a sample.
 """
 
+import warnings
 from typing import Any
 
 from .. import constraints, initializers, regularizers
@@ -154,6 +155,7 @@ class LayerNormalization(_Affine):
         center, scale: whether there are ``beta`` and ``gamma``.
         beta_initializer, gamma_initializer: what they start from.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see ``Dense``.
+        rms_scaling: ``gamma * x / sqrt(variance + epsilon)``; deprecated, and no RMSNormalization.
 
     Raises:
         TypeError: if ``axis`` holds no integers.
@@ -179,12 +181,18 @@ class LayerNormalization(_Affine):
         **kwargs: Any,
     ) -> None:
         if rms_scaling:
-            raise NotImplementedError("LayerNormalization: `rms_scaling` is not there; use RMSNormalization.")
+            warnings.warn(
+                "You passed `rms_scaling=True`, which is deprecated. This argument incorrectly scales the input by the "
+                "variance, not the root mean square. Use RMSNormalization instead.",
+                UserWarning,
+                stacklevel=2,
+            )
         words = f"Expected an int or a list/tuple of ints for the argument 'axis', but received: {axis!r}"
         self.axis = _axes(axis, words)
         beta = (beta_initializer, beta_regularizer, beta_constraint)
         gamma = (gamma_initializer, gamma_regularizer, gamma_constraint)
         self._take(epsilon, center, scale, beta, gamma)
+        self.rms_scaling = bool(rms_scaling)
         super().__init__(**kwargs)
         self._create()
 
@@ -204,7 +212,7 @@ class LayerNormalization(_Affine):
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
-            "rms_scaling": False,
+            "rms_scaling": self.rms_scaling,
         }
         return super().get_config() | config | self._initializers() | self._rules()
 
@@ -245,6 +253,7 @@ class UnitNormalization(Layer):
         axis: an axis or a list of them.
     """
 
+    _built_at_once = True
     _parameters = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:

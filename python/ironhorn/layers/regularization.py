@@ -29,6 +29,7 @@ class Dropout(Layer):
         ValueError: if ``rate`` is outside of [0, 1].
     """
 
+    _built_at_once = True
     _parameters = ("rate", "seed", "noise_shape")
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
@@ -41,14 +42,22 @@ class Dropout(Layer):
     def _noise_shape(self, noise_shape: Any) -> tuple[int | None, ...] | None:
         if noise_shape is None:
             return None
-        cls = type(self).__name__
-        if not isinstance(noise_shape, (list, tuple)):
-            raise ValueError(f"{cls}: `noise_shape` must be a tuple or list. Received: noise_shape={noise_shape!r}")
-        for size in noise_shape:
-            if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__") or size < 1):
+        start = "Invalid value received for argument `noise_shape`. Expected"
+        if isinstance(noise_shape, str) or not hasattr(noise_shape, "__iter__"):
+            words = "a tuple or list of integers" if isinstance(noise_shape, str) else "an iterable of integers"
+            raise ValueError(f"{start} {words} (e.g., a tuple or list). Received: noise_shape={noise_shape}")
+        for index, size in enumerate(noise_shape):
+            if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__")):
                 raise ValueError(
-                    f"{cls}: `noise_shape` must hold positive integers and None. Received: noise_shape={noise_shape!r}"
+                    f"{start} all elements to be integers or None. "
+                    f"Received element at index {index}: {size} (type: {type(size).__name__})"
                 )
+            if size is not None and size < 1:
+                raise ValueError(
+                    f"{start} all dimensions to be positive integers or None. "
+                    f"Received negative or zero value at index {index}: {size}"
+                )
+        cls = type(self).__name__
         raise NotImplementedError(f"{cls}: `noise_shape` is not there yet; pass None. Received: {noise_shape!r}")
 
 
@@ -70,6 +79,7 @@ class GaussianNoise(Layer):
         seed: an integer fixes the noise.
     """
 
+    _built_at_once = True
     _parameters = ("stddev", "seed")
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -87,6 +97,7 @@ class GaussianDropout(Layer):
         seed: an integer fixes the noise.
     """
 
+    _built_at_once = True
     _parameters = ("rate", "seed")
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -103,6 +114,7 @@ class ActivityRegularization(Layer):
         l1, l2: factors of at least 0.
     """
 
+    _built_at_once = True
     _parameters = ("l1", "l2")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:

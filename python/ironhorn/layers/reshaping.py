@@ -42,6 +42,7 @@ class Reshape(Layer):
         ValueError: for other negative sizes, and where the numbers do not fill the shape.
     """
 
+    _built_at_once = True
     _keeps_dtype = True
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:

@@ -69,10 +69,10 @@ class Loss:
     Args:
         name: a name; by default the class's.
         reduction: see the module.
-        dtype: ``None`` or ``"float32"``.
+        dtype: of what a call returns, a floating one; by default ``"float32"``. Everything is computed in float32.
 
     Raises:
-        ValueError: for an unknown ``reduction``.
+        ValueError: for an unknown ``reduction``, and a ``dtype`` that is not floating.
     """
 
     _keras_module = "keras.losses"
@@ -87,10 +87,17 @@ class Loss:
             )
         self.name = name or auto_name(type(self).__name__)
         self.reduction = reduction
-        self.dtype = serialization.standardize_dtype(dtype, type(self).__name__)
+        self._dtype = serialization.numpy_dtype(dtype, type(self).__name__)
+        if self._dtype not in ("float16", "bfloat16", "float32", "float64"):
+            raise ValueError(f"{type(self).__name__}: `dtype` must be a floating one. Received: dtype={dtype!r}")
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of what a call returns."""
+        return self._dtype
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """The reduced loss, a float32 number, or, without a reduction, the values by row.
+        """The reduced loss, a number of ``dtype``, or, without a reduction, the values by row.
 
         Args:
             y_true: targets, ``(batch, ..., n)``; class indices ``(batch, ...)`` for sparse losses.
@@ -123,13 +130,13 @@ class Loss:
             values, weights = same_rank(values, weights)
             values = values * weights
         if self.reduction in (None, "none") or values.shape in ((), (0,)):
-            return values[()]
+            return values.astype(self._dtype)[()]
         total = values.sum(dtype=np.float64)
         if self.reduction != "sum":
             by_weight = self.reduction == "mean_with_sample_weight" and weights is not None
             count = float(weights.sum(dtype=np.float64)) if by_weight and weights is not None else float(values.size)
             total = total / count if count else np.float64(0)
-        return np.float32(total)
+        return np.dtype(self._dtype).type(total)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses by row, or of each element."""

@@ -7,23 +7,8 @@ import numpy as np
 
 from .. import initializers
 from ..naming import auto_name
+from ..serialization import numpy_dtype
 from .variable import Variable
-
-
-def standardize_dtype(dtype: Any, owner: str) -> str:
-    """The name of the dtype that ``None``, a name, a NumPy dtype, a policy or a policy's configuration stands for.
-
-    Raises:
-        ValueError: for what is no dtype of NumPy's.
-    """
-    if isinstance(dtype, Mapping):
-        dtype = dtype.get("config", {}).get("name")
-    dtype = getattr(dtype, "compute_dtype", dtype)
-    names = {None: "float32", "float": "float32", "int": "int32"}
-    try:
-        return names[dtype] if dtype is None or dtype in ("float", "int") else np.dtype(dtype).name
-    except TypeError:
-        raise ValueError(f"{owner}: `dtype` must be a dtype of NumPy's. Received: dtype={dtype!r}") from None
 
 
 class Metric:
@@ -52,7 +37,7 @@ class Metric:
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or auto_name(type(self).__name__)
-        self._dtype = standardize_dtype(dtype, type(self).__name__)
+        self._dtype = numpy_dtype(dtype, type(self).__name__)
         self._variables: list[Variable] = []
         self._metrics: list[Metric] = []
 
@@ -93,7 +78,7 @@ class Metric:
         start: Any = initializer
         if is_form:
             start = initializers.get("zeros" if initializer is None else initializer)
-        variable = Variable(start, tuple(shape), standardize_dtype(dtype, type(self).__name__), name)
+        variable = Variable(start, tuple(shape), numpy_dtype(dtype, type(self).__name__), name)
         self._variables.append(variable)
         return variable
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import losses, serialization
+from ..naming import to_snake_case
 from ..ops import symbol
 from .base import Metric
 from .reduction import MeanMetricWrapper
@@ -87,7 +88,7 @@ def _wrapped(function: Any, identifier: Any) -> Metric:
     """The metric of a function, or of a loss object."""
     if not callable(function):
         raise _no_metric(identifier)
-    name = getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
+    name = getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", type(function).__name__))
     cls = FUNCTIONS.get(function) if getattr(type(function), "__hash__", None) else None
     return MeanMetricWrapper(function, name=name) if cls is None else cls(name=name)
 

@@ -40,13 +40,21 @@ class EngineMetric(Metric):
     def _create(self, columns: int) -> None:
         layout = _core.metric_variables(self._text, columns)
         sizes = [int(np.prod(shape)) for _, shape in layout]
+        dtype = self.dtype if np.dtype(self.dtype).kind in "iu" else "float32"
         self._columns = columns
         self._state = np.zeros(sum(sizes))
         start = 0
         for (name, shape), size in zip(layout, sizes, strict=True):
             view = self._state[start : start + size].reshape(shape)
-            setattr(self, self._attributes.get(name, name), Variable.over(view, name))
+            super().__setattr__(self._attributes.get(name, name), Variable.over(view, name, dtype))
             start += size
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        old = self.__dict__.get(name)
+        if isinstance(old, Variable) and isinstance(value, Variable) and old.shape == value.shape:
+            old.assign(value)  # the state stays the engine's
+        else:
+            super().__setattr__(name, value)
 
     def _build(self, y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | None]) -> None:
         """Creates the state for matrices."""
@@ -99,6 +107,11 @@ class EngineMetric(Metric):
             self._create(pred.shape[-1])
         rows = None if weights is None else np.ascontiguousarray(weights)
         _core.metric_add(self._text, self._state, np.ascontiguousarray(true), np.ascontiguousarray(pred), rows)
+
+    def _take_state(self, state: NDArray[np.float64], columns: int) -> None:
+        """Goes on from the state that training came to."""
+        self._create(columns)
+        self._state[...] = state
 
     def result(self) -> Any:
         """The number so far, or one a threshold, class or column; before the first batch 0."""

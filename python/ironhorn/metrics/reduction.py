@@ -132,6 +132,11 @@ class MeanMetricWrapper(Mean):
         """
         super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
 
+    def _take_state(self, state: NDArray[np.float64], columns: int) -> None:
+        """Goes on from the state that training came to: the sum of the values and their number."""
+        self.total.assign(state[0])
+        self.count.assign(state[1])
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         if self._engine_class() is not None:

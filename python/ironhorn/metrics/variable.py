@@ -36,9 +36,9 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         self.trainable = trainable
 
     @classmethod
-    def over(cls, state: NDArray[np.float64], name: str) -> Self:
-        """A variable whose numbers stand in the engine's state; read, it is float32 as Keras's is."""
-        variable = cls(0.0, name=name)
+    def over(cls, state: NDArray[np.float64], name: str, dtype: str = "float32") -> Self:
+        """A variable whose numbers stand in the engine's state; read, it is of the dtype that Keras's has."""
+        variable = cls(0.0, dtype=dtype, name=name)
         variable._value = state
         return variable
 

@@ -19,7 +19,7 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Model:
-    """A model of the same layers, made anew, with new weights.
+    """A model of the same layers, made anew, with new weights; compiled as the old one is.
 
     Args:
         model: a Sequential or Functional model.
@@ -33,7 +33,10 @@ def clone_model(
     """
     if not isinstance(model, Model):
         raise ValueError(f"Expected `model` argument to be a `Model` instance. Received: model={model}")
-    return _Cloning(clone_function, call_function, recursive).model(model, input_tensors)
+    clone = _Cloning(clone_function, call_function, recursive).model(model, input_tensors)
+    if model.compiled:
+        clone.compile_from_config(model.get_compile_config())
+    return clone
 
 
 class _Cloning:
@@ -89,6 +92,13 @@ class _Cloning:
             begin = [Input(batch_shape=old.shape, dtype=old.dtype, name=old.layer.name) for old in model.inputs]
         else:
             begin = flatten(input_tensors)
+            if isinstance(model.input, dict) and (
+                not isinstance(input_tensors, dict) or set(input_tensors) != set(model.input)
+            ):
+                raise ValueError(
+                    "`input_tensors` must have the same structure as model.input\n"
+                    f"Expected: {model.input}\nReceived: input_tensors={input_tensors}"
+                )
             if len(begin) != len(model.inputs) or not all(isinstance(tensor, KerasTensor) for tensor in begin):
                 raise ValueError(
                     f"`input_tensors` must hold {len(model.inputs)} KerasTensors, the inputs of model '{model.name}'. "

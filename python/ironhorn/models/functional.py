@@ -1,7 +1,7 @@
 """Functional models: the graph between symbols."""
 
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 from ..layers.base import Layer, Shape, standardize_shape
 from ..layers.shapes import is_shape
@@ -66,6 +66,10 @@ class Functional(Model):
         """The layers, inputs included, from the inputs to the outputs."""
         return list(self._graph.layers)
 
+    @layers.setter
+    def layers(self, _: Any) -> NoReturn:
+        raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
+
     @property
     def built(self) -> bool:
         """Whether all layers have their weights."""
@@ -127,6 +131,8 @@ class Functional(Model):
                     f"Expected the following keys: {self.input_names}"
                 )
             return [inputs[name] for name in self.input_names]
+        if isinstance(mine, dict) and isinstance(inputs, dict) and set(inputs) > set(mine):
+            inputs = {key: inputs[key] for key in mine}
         tensors: list[KerasTensor] = flatten(inputs)
         if len(tensors) != len(self.inputs) or (
             isinstance(mine, dict) and not isinstance(inputs, dict) and (is_nested(inputs) or len(mine) > 1)
@@ -134,9 +140,14 @@ class Functional(Model):
             raise wrong_inputs(self.name, keys_of(mine) if isinstance(mine, dict) else self.input_names, len(tensors))
         return tensors
 
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Symbols of the outputs' shapes and dtypes, in their structure, for symbols of a call that is not made."""
+        shapes = self._output_shapes([tensor.shape for tensor in self._tensors(inputs)])
+        symbols = [KerasTensor(shape, known.dtype) for shape, known in zip(shapes, self.outputs, strict=True)]
+        return pack_as(self._outputs_struct, symbols)
+
     def _record(self, inputs: Any, tensors: list[KerasTensor]) -> Any:
-        shapes = self._output_shapes([tensor.shape for tensor in tensors])
-        packed = pack_as(self._outputs_struct, [KerasTensor(shape) for shape in shapes])
+        packed = self.compute_output_spec(inputs)
         Node(self, inputs, packed, tensors)
         return packed
 

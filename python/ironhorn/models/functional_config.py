@@ -61,7 +61,7 @@ def _tensor(layers: dict[str, Layer], history: Any) -> KerasTensor:
         raise ValueError(f"Invalid Functional model configuration. Expected [layer, call, result]. Received: {history}")
     name, node, index = history
     if name not in layers:
-        raise ValueError(f"Invalid Functional model configuration. Unknown layer: {name}")
+        raise ValueError(f"Invalid Functional model configuration. Missing node: {name}")
     return layers[name]._inbound_nodes[node].output_tensors[index]
 
 
@@ -79,15 +79,22 @@ def _arguments(part: Any, layers: dict[str, Layer]) -> Any:
 
 
 def _call(layer: Layer, form: Any, layers: dict[str, Layer]) -> None:
-    """Makes one call of ``inbound_nodes`` again."""
+    """Makes one call of ``inbound_nodes`` again, in the form of Keras 3 or as Keras 2's list of histories."""
+    if isinstance(form, (list, tuple)) and all(isinstance(part, (list, tuple)) and len(part) >= 3 for part in form):
+        odd = [part[3] for part in form if len(part) > 3 and part[3]]
+        if odd:
+            raise ValueError(f"Layer '{layer.name}': calls take no further arguments. Received: {odd}")
+        tensors = [_tensor(layers, part[:3]) for part in form]
+        layer(tensors[0] if len(tensors) == 1 else tensors)
+        return
     if not isinstance(form, dict) or "args" not in form:
         raise ValueError(
             f"Invalid Functional model configuration. Layer '{layer.name}': expected calls with 'args' and 'kwargs'. "
             f"Received: {form!r}"
         )
-    odd = {key: value for key, value in (form.get("kwargs") or {}).items() if value is not None}
-    if odd:
-        raise ValueError(f"Layer '{layer.name}': calls take no further arguments. Received: {odd}")
+    further = {key: value for key, value in (form.get("kwargs") or {}).items() if value is not None}
+    if further:
+        raise ValueError(f"Layer '{layer.name}': calls take no further arguments. Received: {further}")
     arguments = [_arguments(part, layers) for part in form["args"]]
     # Keras writes `a + b` as an operation of two arguments; a layer takes them as a list.
     layer(arguments[0] if len(arguments) == 1 else arguments)

@@ -165,7 +165,12 @@ class Model(Trainer, Layer):
 
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
         """Results in the structure of the outputs; a list of one is the one."""
-        packed = pack_as(self._structure()[1], results)
+        outputs = self._structure()[1]
+        exact = [
+            result.astype(tensor.dtype) if np.dtype(tensor.dtype).kind in "iu" else result
+            for result, tensor in zip(results, flatten(outputs), strict=True)
+        ]
+        packed = pack_as(outputs, exact)
         return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
 
     def _ensure_built_for(self, arrays: Sequence[NDArray[Any]]) -> None:
@@ -179,7 +184,7 @@ class Model(Trainer, Layer):
         with build_lock:
             models = [model for model in [self, *models_inside(self)] if not model.built]
             kept = [(model, model._state()) for model in models]
-            fresh = [layer for layer in self._flat_layers() if not layer.built]
+            fresh = [layer for layer in self._flat_layers() if not layer._native.built]
         try:
             yield
         except BaseException:

@@ -65,6 +65,12 @@ class Output:
         return [(metric, weighted) for metric, weighted in self._all if by_python or metric.form is None]
 
     @property
+    def engine_metrics(self) -> list[Measure]:
+        """The others, in the engine's order."""
+        by_python = self.python_metrics
+        return [metric for metric, weighted in self._all if (metric, weighted) not in by_python]
+
+    @property
     def _all(self) -> list[tuple[Measure, bool]]:
         return [(metric, False) for metric in self.metrics] + [(metric, True) for metric in self.weighted]
 
@@ -161,6 +167,8 @@ def _leaves(value: Any) -> list[Any]:
 
 
 def _loss(identifier: Any) -> Any:
+    if isinstance(identifier, (list, tuple)) and len(identifier) == 1:  # as in Keras
+        identifier = identifier[0]
     if identifier is None:
         return None
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):

@@ -9,6 +9,7 @@ The engine's loss ``given`` has the value 0 and the gradient y/n, for n columns:
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,17 @@ def open_session(model: Any, data: Data, x: list[Any], begin: Any, training: boo
     targets = [y if buffer is None else buffer for y, buffer in zip(data.y, given, strict=True)]
     session = begin(x, targets, data.sample_weight)
     return GuidedSession(session, outputs, data, given, shapes, model.optimizer, training)
+
+
+def fill_metrics(outputs: list[Output], session: Any, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Gives the metric objects of ``compile`` the state that the engine came to: their ``result()`` is then that of the
+    last epoch or evaluation."""
+    states = iter(session.metric_states())
+    for output, shape in zip(outputs, shapes, strict=True):
+        for measure in output.engine_metrics:
+            state, take = next(states), getattr(measure.metric, "_take_state", None)
+            if take is not None:
+                take(state, shape[-1] if shape else 1)
 
 
 class GuidedSession:
@@ -154,6 +166,10 @@ class GuidedSession:
         # The engine multiplies by the samples' weights and by the loss's weight itself.
         into[rows] = gradient * np.float32(scale * predictions.shape[-1])
         return float((values.astype(np.float64) * spread).sum() * scale)
+
+    def metric_states(self) -> Any:
+        """The states of the metrics that the engine computes."""
+        return self._session.metric_states()
 
     def logs(self) -> dict[str, float]:
         """The engine's logs, with what Python adds."""

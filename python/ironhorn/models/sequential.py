@@ -1,7 +1,7 @@
 """A stack of layers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from .. import _core, serialization
 from ..layers.base import Layer, Shape, build_lock, standardize_shape
@@ -40,6 +40,13 @@ class Sequential(Model):
     def layers(self) -> list[Layer]:
         """The layers, without the input."""
         return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+
+    @layers.setter
+    def layers(self, _: Any) -> NoReturn:
+        raise AttributeError(
+            "`Sequential.layers` attribute is reserved and should not be used. Use `add()` and `pop()` to change the "
+            "layers in this model."
+        )
 
     @property
     def built(self) -> bool:

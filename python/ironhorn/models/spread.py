@@ -3,12 +3,13 @@
 Lists go by order, dicts by names; one array alone serves a model of one input, and as weights all outputs.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..layers.structure import flatten, keys_of
+from ..layers.structure import flatten, flatten_with_path, keys_of, map_structure
 from .arrays import Array, adjust_rank, as_array
 from .outputs import Output
 
@@ -26,6 +27,8 @@ def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
     except AttributeError:  # not built yet: one input
         return [as_array(x, argument)]
     names = model.input_names
+    if isinstance(structure, Mapping):
+        x = by_keys(structure, x)
     if isinstance(x, Mapping):
         keys = keys_of(structure) if isinstance(structure, Mapping) else names
         missing = [key for key in keys if key not in x]
@@ -43,9 +46,39 @@ def spread_inputs(model: Any, x: Any, argument: str = "inputs") -> list[Array]:
         values = flatten_to(structure, x)
         if len(values) != len(names):
             raise wrong_inputs(model.name, names, len(values))
+    for name, value in zip(names, values, strict=True):
+        if value is None or (isinstance(value, (list, tuple)) and len(value) == 1 and value[0] is None):
+            raise ValueError(f"`{argument}`: input '{name}' is not optional. Received: None")
     if len(names) == 1:
+        rank = len(model.inputs[0].shape)
+        parts: Sequence[Any] = values[0] if isinstance(values[0], (list, tuple)) and len(values[0]) > 1 else [None]
+        if all(hasattr(part, "__array__") and np.ndim(part) == rank for part in parts):  # whole batches, no rows
+            raise ValueError(f'Layer "{model.name}" expects 1 input(s), but it received {len(parts)} input tensors.')
         return [as_array(values[0], argument)]
     return [as_array(value, f"{argument}: '{name}'") for name, value in zip(names, values, strict=True)]
+
+
+def by_keys(structure: Mapping[Any, Any], x: Any) -> Any:
+    """What is meant for inputs that have keys: of a dict the entries with these keys, a list by the keys' order.
+
+    As in Keras there is a warning where there is more, or no keys.
+
+    Raises:
+        ValueError: for a list where the inputs were given in another order than that of the sorted keys.
+    """
+    keys = keys_of(structure)
+    by_order = isinstance(x, (list, tuple)) and len(x) == len(keys) > 1
+    if not by_order and not (isinstance(x, Mapping) and set(x) > set(keys)):
+        return x
+    text = (
+        "The structure of `inputs` doesn't match the expected structure.\n"
+        f"Expected: {map_structure(lambda tensor: tensor.name, structure)}\n"
+        f"Received: inputs={map_structure(lambda value: f'Tensor(shape={np.shape(value)})', x)}"
+    )
+    if by_order and list(structure) != keys:
+        raise ValueError(text)
+    warnings.warn(text, UserWarning, stacklevel=4)
+    return dict(zip(keys, x, strict=True)) if by_order else {key: x[key] for key in keys}
 
 
 def wrong_inputs(name: str, keys: Sequence[Any], received: int) -> ValueError:
@@ -79,6 +112,8 @@ def spread_targets(model: Any, outputs: Any, y: Any, argument: str) -> list[Arra
         values = outputs.by_name(dict(y), argument, True)
     elif outputs.count == 1:
         values = [y]
+    elif isinstance(outputs.structure, Mapping) and isinstance(y, (list, tuple)) and len(y) == outputs.count:
+        values = list(y)  # by the order of the keys
     else:
         values = flatten_to(outputs.structure, y)
         trained = [output.loss is not None for output in compiled]
@@ -126,7 +161,14 @@ def adjust_ranks(model: Any, arrays: Sequence[Array]) -> list[Array]:
     adjusted = []
     for index, (array, tensor) in enumerate(zip(arrays, model.inputs, strict=True)):
         x = adjust_rank(array, tensor.shape)
-        if len(arrays) > 1 and (x.ndim != len(tensor.shape) or x.shape[1:] != tensor.shape[1:]):
+        if x.ndim != len(tensor.shape):
+            path, _ = flatten_with_path(model.input)[index]
+            raise ValueError(
+                f"Invalid input shape for input {index} with name '{tensor.name}' and path "
+                f"'{'.'.join(str(part) for part in path)}'. Expected shape {tensor.shape}, but input has incompatible "
+                f"shape {x.shape}"
+            )
+        if x.shape[1:] != tensor.shape[1:]:
             raise ValueError(
                 f"Input {index} with name '{tensor.name}' of layer '{model.name}' is incompatible with the layer: "
                 f"expected shape={tensor.shape}, found shape={x.shape}"

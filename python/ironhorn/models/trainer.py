@@ -12,7 +12,7 @@ from . import data
 from .compilation import Compilation
 from .data import Data
 from .gradients import Gradients, gradients
-from .python_path import open_session
+from .python_path import fill_metrics, open_session
 from .spread import adjust_ranks, spread_inputs
 
 MILLISECONDS = 50.0
@@ -109,6 +109,7 @@ class Trainer(Compilation):
                 session.begin_epoch()
                 self._drive(session, "train", calls)
                 logs = dict(session.logs())
+                self._fill_metrics(session)
                 if validation is not None and _should_validate(epoch, validation_freq):
                     tested = self._test(validation, calls)
                     logs |= {f"val_{name}": value for name, value in tested.items()}
@@ -285,6 +286,9 @@ class Trainer(Compilation):
     def _compute(self, arrays: Sequence[NDArray[Any]], training: bool) -> Any:
         raise NotImplementedError
 
+    def _fill_metrics(self, session: Any) -> None:
+        fill_metrics(self._compiled_outputs, session, self._engine_model().output_shapes)
+
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
         raise NotImplementedError
 
@@ -333,6 +337,7 @@ class Trainer(Compilation):
         try:
             self._drive(session, "test", calls)
             logs = plain_logs(session.logs())
+            self._fill_metrics(session)
         finally:
             del session
         calls.on_test_end(logs)
@@ -343,6 +348,7 @@ class Trainer(Compilation):
         while not session.finished:
             session.run(max_steps=1)
         logs = plain_logs(session.logs())
+        self._fill_metrics(session)
         return logs if return_dict else self._in_order(logs)
 
 

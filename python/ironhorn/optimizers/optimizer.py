@@ -102,7 +102,12 @@ class Optimizer:
 
     def _create(self) -> None:
         """Hands the configuration to the engine, which checks it."""
-        # A class derived from one of Keras's follows that one's rule.
+        # A class derived from one of Keras's follows that one's rule; one that brings another means it to be called.
+        if hasattr(self, "update_step"):
+            raise NotImplementedError(
+                f"{type(self).__name__}: an `update_step` of one's own is not there, because the engine runs its own "
+                "rules. Write a loop over `model.gradients` instead."
+            )
         name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(__package__))
         rate = self._called_rate(0) if self.uses_python_schedule else serialization.serialize(self._rate)
         form = {"class_name": name, "config": {"learning_rate": rate} | self._options()}
@@ -254,7 +259,8 @@ class Optimizer:
         self.refresh_learning_rate()
         lent = [lend(variable, index) for index, variable in enumerate(self._trainable_variables)]
         decays = [self._use_weight_decay(variable) for variable in self._trainable_variables]
-        self._native.apply([values for values, _ in lent], given, decays)
+        own = [v if isinstance(v, _core.Variable) else None for v in self._trainable_variables]
+        self._native.apply([values for values, _ in lent], given, decays, own)
         for variable, (values, here), gradient in zip(self._trainable_variables, lent, given, strict=True):
             # Without a gradient only an average may have changed it.
             if not here and (gradient is not None or self.use_ema):

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::gradients::Numbers;
 use crate::infer::zeros;
 use crate::params::{Exclusive, Snapshot, Variable};
+use crate::plan::{Stage, TensorId};
 use crate::train::identity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -59,7 +60,7 @@ impl CpuExecutor {
         weights: &Snapshot,
         number: u64,
         totals: &mut Totals,
-    ) -> Result<(Vec<Option<Numbers>>, Vec<Numbers>)> {
+    ) -> Result<[Vec<Option<Numbers>>; 2]> {
         let rows = identity(&feed)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let context = self.context(&feed, &self.memory[0], &variables, &refused);
@@ -79,10 +80,19 @@ impl CpuExecutor {
         };
         let all = self.plan.variables.iter().enumerate();
         let variables = all.map(|each| self.plan.trained[each.0].then(|| of_variable(each)).transpose());
+        let passes = |t: TensorId| {
+            let reads = |s: &Stage| s.inputs.contains(&t) && s.kind.passes_gradient();
+            self.plan.outputs.contains(&t) || self.plan.stages.iter().any(reads)
+        };
         let inputs = feed.inputs.iter().enumerate().map(|(i, input)| {
             let mut sum = zeros(input.rows() * input.row_len(), "gradients")?;
             let readings = self.plan.tensors.iter().enumerate();
-            for (t, tensor) in readings.filter(|(_, tensor)| tensor.source == Some(i) && tensor.uses > 0) {
+            let readings = readings.filter(|(t, tensor)| tensor.source == Some(i) && tensor.uses > 0 && passes(*t));
+            let readings: Vec<_> = readings.collect();
+            if readings.is_empty() {
+                return Ok(None);
+            }
+            for (t, tensor) in readings {
                 let columns = tensor.columns();
                 for (at, value) in sum.iter_mut().enumerate() {
                     let (row, column) = (at / columns, at % columns);
@@ -90,8 +100,8 @@ impl CpuExecutor {
                     *value += unsafe { *self.memory[0].gradients[t].at(column / PANEL, row).add(column % PANEL) };
                 }
             }
-            Ok((sum, input.shape().to_vec()))
+            Ok(Some((sum, input.shape().to_vec())))
         });
-        Ok((variables.collect::<Result<_>>()?, inputs.collect::<Result<_>>()?))
+        Ok([variables.collect::<Result<_>>()?, inputs.collect::<Result<_>>()?])
     }
 }
