@@ -5,12 +5,16 @@ so that Keras can read the text, and never read: what a name means is looked up 
 nothing is ever imported by name.
 """
 
+import contextvars
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+custom_objects: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects")
+"""A user's own objects by their names, while a file that was saved with them is read."""
 
 DTYPE_CONFIG: dict[str, Any] = {
     "module": "keras",
@@ -105,6 +109,9 @@ def deserialize(config: Any, registry: Mapping[str, Any], kind: str) -> Any:
         ValueError: for names outside of ``registry`` and for forms without ``class_name``.
         TypeError: for anything that is neither a string nor a mapping, or whose ``config`` is not one.
     """
+    own = custom_objects.get(None)
+    if own:
+        registry = {**registry, **own}
     if isinstance(config, str):
         if config not in registry:
             raise unknown(kind, config, registry)

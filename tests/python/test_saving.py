@@ -305,6 +305,28 @@ def test_a_schedule_of_ones_own_is_handed_in(tmp_path):
     same(loaded.get_weights(), model.get_weights())
 
 
+class Wide(Dense):
+    """A layer of one's own, without a computation of its own."""
+
+
+def halves(shape, dtype=None):
+    return np.full(shape, 0.5, np.float32)
+
+
+def test_layers_and_initializers_of_ones_own_are_handed_in(tmp_path):
+    model = Sequential([Input((6,)), Wide(4, kernel_initializer=halves), Dense(2)])
+    model.set_weights([w + 1 for w in model.get_weights()])
+    model.save(tmp_path / "net")
+    with pytest.raises(LoadError, match="Wide"):
+        ironhorn.load_model(tmp_path / "net")
+    loaded = ironhorn.load_model(tmp_path / "net", {"Wide": Wide, "halves": halves})
+    assert type(loaded.layers[0]) is Wide and loaded.layers[0].kernel_initializer is halves
+    same(loaded.get_weights(), model.get_weights())
+    other = copy.deepcopy(model)
+    assert type(other.layers[0]) is Wide
+    same(other.get_weights(), model.get_weights())
+
+
 # Copies
 
 

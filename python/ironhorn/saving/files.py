@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .. import _core, serialization
+from .. import _core, initializers, layers, serialization
 from ..errors import InternalError, LoadError
 from . import training
 from .stored import plain, revived
@@ -83,6 +83,8 @@ def _write(model: Any, path: str | None, own: training.Own) -> bytes | None:
     }
     if type(model).__name__ not in ("Sequential", "Functional"):
         own[type(model).__name__] = type(model)
+    for layer in model._flat_layers():
+        _note_own(layer, own)
     engine, texts = engine_of(model), []
     if engine is not None:
         texts.append(("model", engine.describe(model.variables)))
@@ -102,6 +104,17 @@ def _parts(model: Any) -> list[Any]:
     from ..models.model import models_inside
 
     return [*models_inside(model), *model._flat_layers()]
+
+
+def _note_own(layer: Any, own: training.Own) -> None:
+    """Takes in the class of a layer and its initializers, where they are the user's."""
+    if layers.ALL_OBJECTS.get(type(layer).__name__) is not type(layer):
+        own[type(layer).__name__] = type(layer)
+    for key, value in vars(layer).items():
+        if key.endswith("_initializer") and callable(value):
+            it = value if hasattr(value, "__name__") else type(value)
+            if initializers.ALL_OBJECTS.get(it.__name__) is not it:
+                own[it.__name__] = it
 
 
 def _built_for(layer: Any) -> Any:
@@ -173,6 +186,7 @@ def _read(file: Any, name: str, custom: Mapping[str, Any], compiled: bool) -> An
     with load_errors(name):
         form = revived(json.loads(text)) if text is not None else {}
         file.ration(True)
+        scope = serialization.custom_objects.set(custom)
         try:
             if text is not None:
                 model = _model(form, custom)
@@ -182,6 +196,7 @@ def _read(file: Any, name: str, custom: Mapping[str, Any], compiled: bool) -> An
             else:
                 raise ValueError("expected a model, received none")
         finally:
+            serialization.custom_objects.reset(scope)
             file.ration(False)
         random = file.random
         if random is not None:
@@ -232,14 +247,17 @@ def _model_of_graph(form: Any) -> Any:
 
 
 def _build_parts(model: Any, states: list[Any]) -> None:
+    from ..models import Model
+
     parts = _parts(model)
     for part, (_, shape) in zip(parts, states, strict=True):
         if not part.built and shape is not None:
             part.build(shape)
     for part, (trainable, _) in zip(parts, states, strict=True):
-        part._trainable = bool(trainable)
-        if part._native is not None:
-            part._native.trainable = bool(trainable)
+        if isinstance(part, Model):
+            part._trainable = bool(trainable)  # its setter would set the layers inside
+        else:
+            part.trainable = bool(trainable)
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
