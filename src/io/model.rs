@@ -212,6 +212,6 @@ impl Model {
 impl crate::model::Compiled {
     /// The text of what it trains with.
     fn describe(&self) -> Value {
-        json!({"optimizer": lock(&self.optimizer).config().source, "outputs": self.outputs})
+        json!({"optimizer": lock(&self.optimizer).config().source.0, "outputs": self.outputs})
     }
 }
