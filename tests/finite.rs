@@ -53,7 +53,7 @@ fn the_step_changes_nothing_and_the_fault_is_found() {
             let fault = fit.find_fault().unwrap();
             assert_eq!(fault.input, Some((0, 37)));
             // tanh(±∞) is finite, so the product alone is not.
-            assert_eq!(fault.layer, Some(("first".to_string(), "output")));
+            assert_eq!(fault.layer, Some(("dense_0".to_string(), "output")));
             assert!(fault.target.is_none() && fault.weight.is_none());
         }
     }
