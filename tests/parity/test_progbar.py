@@ -142,11 +142,20 @@ def run(package, verbose, terminal):
     return written.decode().replace("\r\n", "\n")
 
 
+def same_screens(ours, theirs):
+    """Whether two screens show the same. Where times grow shorter Keras leaves the end of the longer line standing."""
+    ours, theirs = masked(shown(ours)), masked(shown(theirs))
+    assert len(ours) == len(theirs)
+    for own, other in zip(ours, theirs, strict=True):
+        left = other.removeprefix(own)
+        assert not left or (other != left and "TIME" in own and len(left) < 24), f"{own!r} is not {other!r}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verbose", ["1", "auto", "2", "0"])
 def test_a_terminal_shows_what_keras_shows(keras, verbose):
     ours, theirs = (run(package, verbose, terminal=True) for package in ("ironhorn", "keras"))
-    assert masked(shown(ours)) == masked(shown(theirs))
+    same_screens(ours, theirs)
     if verbose in ("1", "auto"):
         # The bar is drawn over itself, in Keras's colours.
         assert "\r" in ours and "\x1b[32m━" in ours and "\x1b[1m12/12\x1b[0m" in ours
@@ -158,7 +167,7 @@ def test_semantics_17_the_bar(keras):
     for verbose in ("2", "auto"):
         ours, theirs = (run(package, verbose, terminal=False) for package in ("ironhorn", "keras"))
         # Keras draws over itself in files too; what remains of it in the end is our text.
-        assert masked(shown(ours)) == masked(shown(theirs))
+        same_screens(ours, theirs)
         assert "\r" not in ours and "\b" not in ours and "\x1b" not in ours
         lines = ours.splitlines()
         assert lines[0] == "Epoch 1/3" and not any(line.startswith("Epoch 1/1") for line in lines)
