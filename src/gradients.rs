@@ -6,9 +6,8 @@ use crate::backend::cpu::{CpuBackend, Pass};
 use crate::backend::{Purpose, Totals};
 use crate::data::{Array, Feed};
 use crate::error::Result;
-use crate::infer::zeros;
 use crate::model::{Model, Samples, lock};
-use crate::params::Variable;
+use crate::params::{Variable, zeros};
 use crate::train::identity;
 use std::sync::Arc;
 

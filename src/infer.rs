@@ -5,7 +5,7 @@ use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
 use crate::model::{Compiled, Model, Samples, Settled, lock};
-use crate::params::Snapshot;
+use crate::params::{Snapshot, zeros};
 use crate::train::{Schedule, check_same, identity};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -233,15 +233,6 @@ impl Drop for Prediction {
             lock(&self.model.predictors).push(executor);
         }
     }
-}
-
-/// Zeros; a refused allocation is an error and not an abort.
-pub(crate) fn zeros(count: usize, place: &str) -> Result<Vec<f32>> {
-    let mut values = Vec::new();
-    let refused = |_| Error::OutOfMemory { place: place.into(), bytes: count.saturating_mul(4) };
-    values.try_reserve_exact(count).map_err(refused)?;
-    values.resize(count, 0.0);
-    Ok(values)
 }
 
 impl Model {

@@ -34,6 +34,15 @@ pub fn lines(count: usize, place: &str) -> Result<Lines> {
     Ok(lines)
 }
 
+/// Zeroed numbers, likewise.
+pub(crate) fn zeros(count: usize, place: &str) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    let refused = |_| Error::OutOfMemory { place: place.into(), bytes: count.saturating_mul(4) };
+    values.try_reserve_exact(count).map_err(refused)?;
+    values.resize(count, 0.0);
+    Ok(values)
+}
+
 /// How many panels `columns` fill.
 pub const fn panels(columns: usize) -> usize {
     columns.div_ceil(PANEL)
@@ -190,11 +199,7 @@ impl Variable {
 
     /// The numbers, row-major.
     pub fn values(&self) -> Result<Vec<f32>> {
-        let mut values = Vec::new();
-        values
-            .try_reserve_exact(self.layout.len())
-            .map_err(|_| Error::OutOfMemory { place: self.path.clone(), bytes: self.layout.len() * 4 })?;
-        values.resize(self.layout.len(), 0.0);
+        let mut values = zeros(self.layout.len(), &self.path)?;
         self.layout.unpack(&self.read(), &mut values);
         Ok(values)
     }

@@ -32,7 +32,7 @@ use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
 use crate::io::ration;
-use crate::params::Variable;
+use crate::params::{Variable, zeros};
 use crate::plan::{self, Builder, TensorId};
 use crate::regularizers::Regularizer;
 use crate::rng::Stream;
@@ -260,12 +260,8 @@ impl Layer {
         let own = format!("{}/{}", self.name, spec.name);
         let place = format!("{}: {}", self.place(), spec.name);
         let count = spec.shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
-        let out_of_memory =
-            || Error::OutOfMemory { place: place.clone(), bytes: count.unwrap_or(usize::MAX).saturating_mul(4) };
         let loading = ration::take(&place, count)?;
-        let mut values: Vec<f32> = Vec::new();
-        values.try_reserve_exact(count.unwrap_or(usize::MAX)).map_err(|_| out_of_memory())?;
-        values.resize(count.unwrap_or(0), 0.0);
+        let mut values = zeros(count.unwrap_or(usize::MAX), &place)?;
         if !loading {
             let seed = spec.initializer.seed().unwrap_or(seed);
             let mut sequence = Stream::new(seed, &format!("{path}/{}", spec.name)).sequence(0);

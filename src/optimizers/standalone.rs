@@ -5,8 +5,7 @@
 use super::{OptimizerConfig, OptimizerState, Update, UpdateVisitor};
 use crate::backend::cpu::apply_to_slices;
 use crate::error::{Error, Result};
-use crate::infer::zeros;
-use crate::params::{Variable, lines};
+use crate::params::{Variable, lines, zeros};
 use std::collections::BTreeMap;
 
 /// The slots of each array, by its key.

@@ -40,11 +40,16 @@ class _Native(LearningRateSchedule):
 
     name: str
     _steps: ClassVar[str] = "decay_steps"
+    _parameters: ClassVar[tuple[str, ...]] = ()
 
     def _check_steps(self) -> None:
         steps = getattr(self, self._steps)
         if steps <= 0:
             raise ValueError(f"Argument `{self._steps}` must be > 0. Received: {self._steps}={steps}")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {parameter: getattr(self, parameter) for parameter in self._parameters}
 
     def __call__(self, step: Any) -> Any:
         """The rate at a step, a float; for an array of steps an array."""
@@ -70,6 +75,8 @@ class ExponentialDecay(_Native):
         ValueError: for ``decay_steps`` that are not positive.
     """
 
+    _parameters = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
     def __init__(
         self,
         initial_learning_rate: float,
@@ -85,16 +92,6 @@ class ExponentialDecay(_Native):
         self.name = name
         self._check_steps()
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "decay_rate": self.decay_rate,
-            "staircase": self.staircase,
-            "name": self.name,
-        }
-
 
 class PiecewiseConstantDecay(_Native):
     """``values[0]`` up to and with step ``boundaries[0]``, then ``values[1]``, and so on.
@@ -108,6 +105,8 @@ class PiecewiseConstantDecay(_Native):
         ValueError: for lengths that do not fit.
     """
 
+    _parameters = ("boundaries", "values", "name")
+
     def __init__(self, boundaries: Any, values: Any, name: str = "PiecewiseConstant") -> None:
         if len(boundaries) != len(values) - 1:
             raise ValueError(
@@ -117,10 +116,6 @@ class PiecewiseConstantDecay(_Native):
         self.boundaries = boundaries
         self.values = values
         self.name = name
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
 
 
 class PolynomialDecay(_Native):
@@ -137,6 +132,8 @@ class PolynomialDecay(_Native):
     Raises:
         ValueError: for ``decay_steps`` that are not positive.
     """
+
+    _parameters = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
 
     def __init__(
         self,
@@ -155,17 +152,6 @@ class PolynomialDecay(_Native):
         self.name = name
         self._check_steps()
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "end_learning_rate": self.end_learning_rate,
-            "power": self.power,
-            "cycle": self.cycle,
-            "name": self.name,
-        }
-
 
 class InverseTimeDecay(_Native):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
@@ -181,6 +167,8 @@ class InverseTimeDecay(_Native):
         ValueError: for ``decay_steps`` that are not positive.
     """
 
+    _parameters = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
     def __init__(
         self,
         initial_learning_rate: float,
@@ -195,16 +183,6 @@ class InverseTimeDecay(_Native):
         self.staircase = staircase
         self.name = name
         self._check_steps()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "decay_rate": self.decay_rate,
-            "staircase": self.staircase,
-            "name": self.name,
-        }
 
 
 class CosineDecay(_Native):
@@ -222,6 +200,8 @@ class CosineDecay(_Native):
         ValueError: for ``decay_steps`` that are not positive.
     """
 
+    _parameters = ("initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
+
     def __init__(
         self,
         initial_learning_rate: float,
@@ -238,17 +218,6 @@ class CosineDecay(_Native):
         self.warmup_steps = warmup_steps
         self.warmup_target = warmup_target
         self._check_steps()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "alpha": self.alpha,
-            "name": self.name,
-            "warmup_target": self.warmup_target,
-            "warmup_steps": self.warmup_steps,
-        }
 
 
 class CosineDecayRestarts(_Native):
