@@ -2,8 +2,8 @@
 //!
 //! From the outside in: `executor` runs regions of steps, `program` is the schedule of operations and barriers that a
 //! plan becomes, `memory` holds every buffer, `ops` carries out one operation on a worker's share, with `kinds`,
-//! `normalize` and `embedding` for the stages beyond dense layers. The kernels: `gemm`, `dense`, `elementwise`, `rows` and
-//! `update`; `arrange`, `merge`, `dot`, `columns`, `row_norm`, `prelu`, `noise` and `categories`, on the plain `lines`.
+//! `normalize` and `embedding` for the stages beyond dense layers. The kernels: `gemm`, `skip`, `dense`, `elementwise`, `rows`
+//! and `update`; `arrange`, `merge`, `dot`, `columns`, `row_norm`, `prelu`, `noise` and `categories`, on the plain `lines`.
 //! `pool`, `pace` and `simd` know nothing of networks.
 
 mod arrange;
@@ -28,10 +28,12 @@ mod pace;
 mod penalties;
 pub mod pool;
 mod prelu;
+mod profile;
 mod program;
 mod row_norm;
 mod rows;
 pub mod simd;
+mod skip;
 mod tally;
 mod threads;
 mod update;

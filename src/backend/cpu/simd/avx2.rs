@@ -76,6 +76,7 @@ impl Vector for F32x8 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const LIST_PANELS: usize = 6;
     type Bits = U32x8;
 
     #[inline(always)]

@@ -34,6 +34,8 @@ pub trait Vector: Real {
     const TILE_ROWS: usize;
     /// Panels of the largest register tile of a product.
     const TILE_PANELS: usize;
+    /// Panels whose sums a list of terms adds to at a time, see [`super::skip`].
+    const LIST_PANELS: usize;
     /// The same lanes as unsigned integers.
     type Bits: Bits<Mask = Self::Mask>;
 
@@ -70,6 +72,25 @@ pub trait Vector: Real {
                 unsafe { *into.add(j * PANEL + i) = *from.add(i * PANEL + j) };
             }
         }
+    }
+    /// Writes the lanes that are not zero, one after the other, and for each `first` + 16 · its number; gives their count.
+    /// May write `LANES` of both.
+    ///
+    /// # Safety
+    /// `values` and `offsets` must be writable for `LANES` elements.
+    #[inline(always)]
+    unsafe fn compress(self, first: u32, values: *mut f32, offsets: *mut u32) -> usize {
+        let (mut lanes, mut count) = ([0.0_f32; PANEL], 0);
+        // SAFETY: `lanes` holds a register; the count never exceeds the lanes seen.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            for (lane, &value) in lanes.iter().take(Self::LANES).enumerate() {
+                *values.add(count) = value;
+                *offsets.add(count) = first + (lane * PANEL) as u32;
+                count += usize::from(value != 0.0);
+            }
+        }
+        count
     }
     /// Computes one register tile of a product; see [`super::gemm`].
     ///

@@ -121,6 +121,7 @@ impl Vector for F32x4 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const LIST_PANELS: usize = 3;
     type Bits = U32x4;
 
     #[inline(always)]
