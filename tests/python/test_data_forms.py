@@ -114,3 +114,21 @@ def test_a_large_batch_is_predicted_whole():
     model = Sequential([layers.Input((256,)), *[layers.Dense(256, "relu") for _ in range(4)], layers.Dense(1)])
     x = RNG.normal(size=(40_000, 256)).astype(np.float32)
     assert len(model.predict(x, batch_size=40_000, verbose=0)) == 40_000
+
+
+def test_steps_of_changing_sizes_do_not_depend_on_those_before():
+    def make():
+        ironhorn.utils.set_random_seed(1)
+        return Sequential([layers.Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")])
+
+    def compiled(model):
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    kept, fresh = compiled(make()), make()
+    for n in (30, 7, 64, 1, 30, 100, 33):
+        got = kept.train_on_batch(X[:n], Y[:n], W[:n])
+        assert got == compiled(fresh).train_on_batch(X[:n], Y[:n], W[:n])  # `compile` forgets all buffers
+        np.testing.assert_array_equal(weights(kept), weights(fresh))
+        kept.fit(X, Y, batch_size=16, verbose=0, shuffle=False)
+        fresh.fit(X, Y, batch_size=16, verbose=0, shuffle=False)
