@@ -24,6 +24,9 @@ export PIP_NO_INPUT := 1
 export KERAS_BACKEND := jax
 export JAX_PLATFORMS := cpu
 
+# Two processes: most of the time goes into compiling Keras's models, on one core each. A file's tests stay together.
+PARALLEL := -n 2 --dist loadfile
+
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 16
@@ -65,9 +68,13 @@ test-rust: $(BUILT) ## Test the crate, at every SIMD level of this machine
 
 .PHONY: test-python
 test-python: $(BUILT) ## Test the package, the numeric part at every SIMD level
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q $(PARALLEL)
 	@for level in $$($(PY) tools/cpu_levels.py | cut -s -d' ' -f2-); do \
-	    echo "== Python tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level $(PY) -m pytest -q -m numeric; done
+	    echo "== Python tests, IRONHORN_CPU=$$level"; IRONHORN_CPU=$$level $(PY) -m pytest -q -m numeric $(PARALLEL); done
+
+.PHONY: soak
+soak: $(BUILT) ## Kill training and saving hundreds of times: minutes, not part of `make test`
+	IRONHORN_SOAK=1 $(PY) -m pytest -m soak
 
 .PHONY: build
 build: $(BUILT) ## Set up .venv and build the extension into it

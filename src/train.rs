@@ -74,8 +74,11 @@ impl Fit {
         let batch = schedule.batch.min(feed.rows());
         let order = identity(&feed)?;
         let home = model.home(device)?;
-        let kept = lock(&compiled.trainer)
-            .take_if(|t| t.batch == batch && t.objectives == objectives && t.executor.home == home);
+        // A single step, as a loop of one's own takes it, runs in whatever buffers are large enough.
+        let kept = lock(&compiled.trainer).take_if(|t| {
+            let fits = t.batch == batch || (steps == 1 && t.batch > batch);
+            fits && t.objectives == objectives && t.executor.home == home
+        });
         let mut trainer = match kept {
             Some(trainer) => trainer,
             None => {

@@ -112,11 +112,23 @@ def test_a_data_set_of_keras_itself(keras, twins, same_weights):
     same_weights(peer.get_weights(), model.get_weights())
 
 
-def test_negative_weights_count(twins, same_weights):
-    peer, model = twins(layers, arguments)
-    histories = [each.fit(X, Y, 12, 1, 0, shuffle=False, sample_weight=W - 0.5).history for each in (peer, model)]
-    same_logs(*histories)
-    same_weights(peer.get_weights(), model.get_weights())
+SIGNED = W - 0.5
+
+
+def test_negative_weights_count_in_every_form(keras, twins, same_weights):
+    """As the advantages of a policy gradient do, which raise the probabilities of some actions and lower others."""
+    pair = twins(layers, arguments)
+    for fit in (
+        lambda k, model: model.fit(X, Y, 12, 1, 0, shuffle=False, sample_weight=SIGNED),
+        lambda k, model: model.fit(X, Y, 12, 1, 0, shuffle=False, class_weight={0: -0.5, 2: 2.0}),
+        lambda k, model: model.fit(endless(X, Y, SIGNED), steps_per_epoch=4, shuffle=False, verbose=0),
+        lambda k, model: model.fit(dataset(k, X, Y, SIGNED), shuffle=False, verbose=0),
+    ):
+        same_logs(*(fit(k, model).history for k, model in zip((keras, ironhorn), pair, strict=True)))
+        same_weights(*(model.get_weights() for model in pair))
+    x, y, weights = cut(0, X, Y, SIGNED)
+    for method in ("test_on_batch", "train_on_batch"):
+        same_logs(*(getattr(model, method)(x, y, weights, return_dict=True) for model in pair))
 
 
 def test_what_a_generator_brings_itself(keras, twins):

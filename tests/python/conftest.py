@@ -1,6 +1,10 @@
 """What several test files share: small data, a small compiled model."""
 
+import os
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +26,25 @@ def threads() -> Iterator[Callable[[int | None], None]]:
     """Sets the number of threads for one test."""
     yield ironhorn.config.set_num_threads
     ironhorn.config.set_num_threads(None)
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is such a place: disks are slow to bring files to."""
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK):
+        with tempfile.TemporaryDirectory(dir=memory, ignore_cleanup_errors=True) as name:
+            yield Path(name)
+    else:
+        yield tmp_path
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """Whatever threads a test starts are gone when it ends."""
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before, threading.enumerate()
 
 
 @pytest.fixture

@@ -1,49 +1,20 @@
 """BackupAndRestore: a run that was interrupted, at whatever moment, ends with the bits of one that was not."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
 import ironhorn
-from ironhorn import layers, optimizers
+from backups import EPOCHS, VARIANTS, data, fit, make
+from ironhorn import optimizers
 from ironhorn.callbacks import (
     BackupAndRestore,
     Callback,
-    EarlyStopping,
-    LearningRateScheduler,
     ModelCheckpoint,
-    ReduceLROnPlateau,
     SwapEMAWeights,
     state,
 )
-
-EPOCHS = 6
-
-
-def make(optimizer=None):
-    """A net whose every source of randomness takes part; its seed is another each time."""
-    model = ironhorn.Sequential(
-        [
-            ironhorn.Input((3,)),
-            layers.Dense(8, activation="relu"),
-            layers.BatchNormalization(),
-            layers.Dropout(0.3),
-            layers.Dense(1),
-        ]
-    )
-    model.compile(optimizer or optimizers.Adam(0.01), "mse", metrics=["mae"])
-    return model
-
-
-def data():
-    generator = np.random.default_rng(4)
-    x = generator.normal(size=(50, 3)).astype(np.float32)
-    return x, x.sum(1) + 0.1 * generator.normal(size=50).astype(np.float32)
 
 
 class Interrupted(Exception):
@@ -67,37 +38,15 @@ class Interrupts(Callback):
         self._count()
 
 
-def rate(epoch, present):
-    return present * 0.9
-
-
-VARIANTS = {
-    "plain": list,
-    "stops": lambda: [EarlyStopping("loss", patience=1, min_delta=1.0, restore_best_weights=True)],
-    "rates": lambda: [LearningRateScheduler(rate), ReduceLROnPlateau("loss", patience=1, min_delta=0.3, factor=0.5)],
-}
-
-
-def fit(model, given):
-    x, y = data()
-    model.fit(x, y, batch_size=8, epochs=EPOCHS, validation_data=(x, y), callbacks=given, verbose=0)
-    return model.history.history, model.history.epoch, [w.tobytes() for w in model.get_weights()]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def there_are_files():
-    pytest.importorskip("ironhorn.saving")
-
-
 @pytest.mark.parametrize("save_freq", ["epoch", 1, 3, 10])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, variant, save_freq):
+def test_an_interrupted_run_ends_with_the_same_bits(quick_folder, variant, save_freq):
     whole = fit(start := make(), VARIANTS[variant]())
     assert start.built
     calls = 1 + len(whole[1]) * (7 + 2) + 1
     for moment in np.random.default_rng(len(variant)).choice(np.arange(1, calls + 1), 8, replace=False):
         ironhorn.utils.set_random_seed(7)  # as `whole` began
-        folder = tmp_path / f"{moment}"
+        folder = quick_folder / f"{moment}"
         with pytest.raises(Interrupted):
             fit(make(), [*VARIANTS[variant](), BackupAndRestore(folder, save_freq), Interrupts(moment)])
         if not folder.exists():
@@ -234,49 +183,3 @@ def test_a_checkpoint_beside_a_backup_counts_on(tmp_path):
     fit(make(), [*given("parts"), BackupAndRestore(tmp_path / "a")])
     names = [sorted(os.listdir(tmp_path / folder)) for folder in ("whole", "parts")]
     assert names[0] == names[1] and len(names[0]) == 8
-
-
-CHILD = """
-import sys, time
-sys.path.insert(0, {here!r})
-import test_callbacks_backup as here
-import ironhorn
-ironhorn.utils.set_random_seed({seed})
-class Slow(here.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        time.sleep(0.004)
-print("ready", flush=True)
-found = here.fit(here.make(), [*here.VARIANTS["rates"](), here.BackupAndRestore({folder!r}, {freq!r}), Slow()])
-print(repr(found))
-"""
-
-
-@pytest.mark.slow
-# Under load it failed twice in some dozen runs, for a reason not found yet: IRONHORN_SOAK=1 runs it until that is.
-@pytest.mark.skipif("IRONHORN_SOAK" not in os.environ, reason="IRONHORN_SOAK=1 runs it")
-@pytest.mark.parametrize("freq", ["epoch", 4])
-def test_a_process_killed_at_random_moments_ends_with_the_bits_of_one_that_was_not(tmp_path, freq):
-    generator = np.random.default_rng(11)
-    whole = repr(fit(make(), VARIANTS["rates"]()))
-    kills = 0
-    for run in range(4):
-        folder = str(tmp_path / str(run))
-        for _ in range(4):
-            # Until there is a backup the seed is what makes the run the same; afterwards the backup does.
-            seed = 99 if os.path.exists(os.path.join(folder, "latest.ironhorn")) else 7
-            code = CHILD.format(here=os.path.dirname(__file__), folder=folder, freq=freq, seed=seed)
-            child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(generator.uniform(0.0, 0.2))
-            child.send_signal(signal.SIGKILL)
-            rest = child.communicate()[0]
-            kills += 1
-            if rest:
-                break
-        else:
-            seed = 99 if os.path.exists(os.path.join(folder, "latest.ironhorn")) else 7
-            code = CHILD.format(here=os.path.dirname(__file__), folder=folder, freq=freq, seed=seed)
-            rest = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-            rest = rest.removeprefix("ready\n")
-        assert rest.strip() == whole
-    assert kills >= 4

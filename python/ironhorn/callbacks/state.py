@@ -68,7 +68,18 @@ def write(folder: str, prefix: str, value: dict[str, Any]) -> str:
         file.flush()
         os.fsync(file.fileno())
     os.replace(path.with_suffix(".tmp"), path)
+    synchronise(folder)
     return name
+
+
+def synchronise(folder: str) -> None:
+    """Brings a folder's names to the disk, where a folder can be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read(folder: str, name: str) -> dict[str, Any]:
