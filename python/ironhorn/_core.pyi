@@ -12,7 +12,7 @@ compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, l
 """
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "NonFiniteError",
     "Optimizer",
+    "Predictor",
     "Session",
     "Variable",
     "__version__",
@@ -269,6 +270,9 @@ class Model:
 
         ``training``: as a training step computes them, with noise, and with the statistics of the batch, which then
         move the moving ones."""
+    def predict_rows(self, x: NDArray[Any]) -> NDArray[np.float32] | None:
+        """The output for one array of a few samples; ``None`` where that takes more than a look at the weights, or for
+        samples that do not fit."""
     def gradients(
         self,
         x: Sequence[NDArray[Any]],
@@ -279,6 +283,18 @@ class Model:
     @property
     def variables(self) -> list[Variable]:
         """Every variable once, in the order of the layers."""
+
+class Predictor:
+    """A snapshot of a model's weights. ``plain``: whether the answer is the one output as it is."""
+
+    def __new__(cls, model: Model, plain: bool) -> Self: ...
+    def __call__(self, x: Any, out: Any = None) -> Any:
+        """Answers contiguous float32 rows for one input at once; calls ``_general(x, out)`` for everything else."""
+    def _run(self, x: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """The outputs for arrays of any dtype and layout, one an input."""
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Without the batch dimension."""
 
 @final
 class File:

@@ -3,10 +3,13 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import _resolve
+from ..layers.base import build_lock
 from . import data
 from .data import Data
+from .predictor import Predictor
 from .running import Running
 from .sources import Rows, is_stream, source_of
 from .spread import adjust_ranks
@@ -15,6 +18,9 @@ from .streams import StreamSession, close
 
 class Predicting(Running):
     """The part of a model that is asked."""
+
+    _engine: Any
+    _program: Any
 
     def predict(
         self,
@@ -44,6 +50,10 @@ class Predicting(Running):
             ValueError: for values and shapes that do not fit.
             TypeError: for wrong types and dtypes.
         """
+        if verbose == 0 and batch_size is steps is callbacks is device is None and type(x) is np.ndarray:
+            results = self._predict_at_once(x)
+            if results is not None:
+                return results
         batch_size = data.optional_integer(batch_size, "batch_size")
         steps = data.optional_integer(steps, "steps")
         shown = data.verbosity(verbose)
@@ -79,6 +89,27 @@ class Predicting(Running):
             del session
         calls.on_predict_end()
         return self._packed(results)
+
+    def _predict_at_once(self, x: NDArray[Any]) -> Any:
+        """The outputs for a few rows, where nobody is to be told of them; ``None`` where that is not so simple."""
+        with build_lock:
+            engine = self._engine if self._program is not None and self._program.current else None
+        result = None if engine is None else engine.predict_rows(x)
+        if result is None:
+            return None
+        self.stop_predicting = False
+        return self._packed([result])
+
+    def predictor(self) -> Predictor:
+        """An immutable copy of the weights, to be called from any number of threads: ``predict = model.predictor()``.
+
+        See ``ironhorn.models.Predictor``.
+
+        Raises:
+            RuntimeError: if the model is not built.
+        """
+        self._engine_model()
+        return Predictor(self)
 
     def _predict_session(self, packed: Data, size: int, steps: int | None, device: str | None) -> Any:
         self._ensure_built_for(packed.x)

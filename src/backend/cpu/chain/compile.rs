@@ -1,0 +1,95 @@
+//! A plan as a chain, where it is one.
+
+use super::super::executor::CpuBackend;
+use super::super::gemm::{Panels, Start};
+use super::super::simd::{Level, PANEL};
+use super::Chain;
+use super::link::{Dense, Link};
+use crate::backend::Purpose;
+use crate::data::Feed;
+use crate::error::Result;
+use crate::params::{Snapshot, panels};
+use crate::plan::{Kind, Plan, Stage};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+/// The stages in order if each reads the one before it alone and every sample is one row; else the layer that does not.
+pub fn links_of(plan: &Plan) -> std::result::Result<Vec<&Stage>, String> {
+    let sources: Vec<usize> = (0..plan.tensors.len()).filter(|&t| is_read_input(plan, t)).collect();
+    let [source] = sources[..] else { return Err(format!("{} inputs", sources.len())) };
+    let mut at = source;
+    for stage in &plan.stages {
+        let narrow = |t: usize| plan.tensors[t].rows() == 1;
+        if stage.inputs[..] != [at] || !narrow(at) || !narrow(stage.output) || !is_link(&stage.kind) {
+            return Err(format!("layer '{}' ({})", stage.layer, stage.kind.name()));
+        }
+        at = stage.output;
+    }
+    match plan.outputs[..] {
+        [output] if output == at && plan.tensors[at].rows() == 1 => Ok(plan.stages.iter().collect()),
+        _ => Err(format!("{} outputs", plan.outputs.len())),
+    }
+}
+
+fn is_read_input(plan: &Plan, t: usize) -> bool {
+    plan.tensors[t].source.is_some() && plan.tensors[t].uses > 0
+}
+
+fn is_link(kind: &Kind) -> bool {
+    match kind {
+        Kind::Dense { .. } | Kind::Map(_) | Kind::RowMap(_) => true,
+        Kind::Affine { .. } | Kind::Standardize { .. } | Kind::BatchNorm { .. } => true,
+        Kind::Dropout { .. } | Kind::Noise { .. } | Kind::Penalty { .. } | Kind::Reshape => true,
+        _ => false,
+    }
+}
+
+impl Chain {
+    /// The chain of a plan with these weights; `None` where it is not one.
+    pub fn new(plan: &Arc<Plan>, weights: &Arc<Snapshot>, level: Level) -> Result<Option<Self>> {
+        let Ok(stages) = links_of(plan) else { return Ok(None) };
+        let pointers = weights.pointers();
+        let mut links = Vec::new();
+        for stage in stages {
+            let (from, to) = (&plan.tensors[stage.input()], &plan.tensors[stage.output]);
+            let columns = to.columns();
+            links.push(match &stage.kind {
+                Kind::Dense { kernel, bias } => Link::Dense(Dense {
+                    depth: from.columns(),
+                    columns,
+                    kernel: Panels { start: pointers[*kernel], stride: from.columns() * PANEL },
+                    start: bias.map_or(Start::Zero, |b| Start::Row(pointers[b])),
+                }),
+                Kind::Map(activation) => Link::Map { activation: *activation, columns },
+                Kind::RowMap(activation) => {
+                    Link::RowMap { activation: *activation, columns: (from.columns(), columns) }
+                }
+                Kind::Affine { .. } | Kind::Standardize { .. } | Kind::BatchNorm { .. } => {
+                    // The executor knows how these kinds make numbers of their variables.
+                    let executor =
+                        CpuBackend { level, ..CpuBackend::default() }.executor(plan, &Purpose::Predict, 1)?;
+                    let (feed, refused) = (Feed::nothing(), AtomicI64::new(-1));
+                    let context = executor.context(&feed, &executor.memory[0], &pointers, &refused);
+                    let maps = (0..panels(columns)).map(|panel| context.column_map(&stage.kind, panel, columns));
+                    Link::Columns { maps: maps.collect(), columns }
+                }
+                // The identity in inference.
+                _ => continue,
+            });
+        }
+        let input = plan.tensors.iter().enumerate().find(|(t, _)| is_read_input(plan, *t));
+        let input = input.map_or(0, |(_, tensor)| tensor.columns());
+        let output = links.last().map_or(input, Link::columns);
+        let widest = links.iter().map(Link::columns).chain([input]).max().unwrap_or(0);
+        let most = |i: usize| links.iter().map(|link| link.scratch()[i]).max().unwrap_or(0).next_multiple_of(PANEL);
+        Ok(Some(Chain {
+            level,
+            columns: (input, output),
+            widest: panels(widest),
+            scratch: [most(0), most(1)],
+            work: links.iter().map(Link::work).sum(),
+            links,
+            _weights: weights.clone(),
+        }))
+    }
+}
