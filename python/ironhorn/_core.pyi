@@ -285,9 +285,10 @@ class Model:
         """Every variable once, in the order of the layers."""
 
 class Predictor:
-    """A snapshot of a model's weights. ``plain``: whether the answer is the one output as it is."""
+    """A snapshot of a model's weights. ``plain``: whether the answer is the one output as it is. ``precision``: ``"f32"``,
+    ``"f16"``, ``"bf16"`` or ``"int8"``, which alone takes ``calibrate``, samples like those to come."""
 
-    def __new__(cls, model: Model, plain: bool) -> Self: ...
+    def __new__(cls, model: Model, plain: bool, precision: str, calibrate: NDArray[Any] | None) -> Self: ...
     def __call__(self, x: Any, out: Any = None) -> Any:
         """Answers contiguous float32 rows for one input at once; calls ``_general(x, out)`` for everything else."""
     def _run(self, x: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:

@@ -12,7 +12,7 @@ pub use samples::Samples;
 pub(crate) use samples::tuple;
 
 #[cfg(feature = "python")]
-use crate::backend::cpu::{Chain, simd::Level};
+use crate::backend::cpu::{Chain, Storage, simd::Level};
 use crate::backend::{Backend, Device, Purpose};
 use crate::error::{Error, Result};
 use crate::optimizers::OptimizerState;
@@ -198,7 +198,7 @@ impl Model {
         match latest.as_ref() {
             Some((id, chain)) if *id == weights.id() => Ok(chain.clone()),
             _ => {
-                let chain = Chain::new(&self.plan, &weights, Level::current())?.map(Arc::new);
+                let chain = Chain::new(&self.plan, &weights, Level::current(), Storage::Whole)?.map(Arc::new);
                 *latest = Some((weights.id(), chain.clone()));
                 Ok(chain)
             }

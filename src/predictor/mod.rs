@@ -6,23 +6,47 @@
 //! every other graph goes through the engine's own executors, which a call borrows from a stock.
 
 use crate::backend::cpu::simd::Level;
-use crate::backend::cpu::{Chain, CpuBackend, Source, Stock};
-use crate::data::{Array, Feed};
+use crate::backend::cpu::{Chain, CpuBackend, Source, Stock, Storage};
+use crate::data::{Array, Feed, check_finite};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::params::zeros;
 use std::sync::Arc;
 
+/// How the weights of dense layers are stored; sums are of `f32` everywhere but in int8, whose are exact.
+///
+/// y = x · W + b with narrow weights differs from that in `f32`, besides rounding, by at most:
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumString, strum::Display, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits: the bits of [`Model::predict`].
+    #[default]
+    F32,
+    /// float16: 2⁻¹¹·Σ|xᵢwᵢⱼ|, where weights are 0 or at least 2⁻¹⁴; smaller ones are off by up to 2⁻²⁵ each. Weights beyond
+    /// 65504 are refused.
+    F16,
+    /// bfloat16, to which x is rounded as well: (2⁻⁷ + 2⁻¹⁶)·Σ|xᵢwᵢⱼ|. Numbers below 2⁻¹²⁶ are 0.
+    Bf16,
+    /// Bytes, x too, in steps s of the range that it had in calibration: ½Σ(|wᵢⱼ|s + |xᵢ|tⱼ + ½stⱼ) for x within this range,
+    /// with tⱼ = maxᵢ|wᵢⱼ|/127. What lies beyond the range is held at its ends.
+    Int8,
+}
+
 /// How a predictor is made.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The instruction set; the best one by default.
+    /// How weights are stored. All but [`Precision::F32`] need a chain of layers on rows.
+    pub precision: Precision,
+    /// Samples like those to come, for [`Precision::Int8`] alone, which needs them.
+    pub calibration: Option<Array>,
+    /// The instruction set; the best one by default. Narrow weights give the same numbers on all of them, as far as stated
+    /// above, but for float16.
     pub level: Level,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { level: Level::current() }
+        Options { precision: Precision::F32, calibration: None, level: Level::current() }
     }
 }
 
@@ -43,7 +67,28 @@ impl Model {
     /// A predictor with the weights as they are now; while somebody trains, as they were between two recent steps.
     pub fn predictor(self: &Arc<Self>, options: &Options) -> Result<Predictor> {
         let weights = self.snapshot()?;
-        let route = match Chain::new(self.plan(), &weights, options.level)? {
+        let chain = |how| Chain::new(self.plan(), &weights, options.level, how);
+        let ranges = match (options.precision, &options.calibration) {
+            (Precision::Int8, Some(x)) => {
+                self.check_inputs(std::slice::from_ref(x)).map_err(|error| error.at("calibrate"))?;
+                check_finite(x, "calibrate")?;
+                chain(Storage::Whole)?.map(|chain| chain.ranges(x)).transpose()?.unwrap_or_default()
+            }
+            (Precision::Int8, None) => {
+                return Err(Error::invalid("calibrate", "samples like those to come, for int8", "None"));
+            }
+            (other, Some(_)) => {
+                return Err(Error::invalid("calibrate", "None but for int8", format!("an array, for {other}")));
+            }
+            _ => Vec::new(),
+        };
+        let how = match options.precision {
+            Precision::F32 => Storage::Whole,
+            Precision::F16 => Storage::Halves,
+            Precision::Bf16 => Storage::Bfloats,
+            Precision::Int8 => Storage::Bytes(&ranges),
+        };
+        let route = match chain(how)? {
             Some(chain) => Route::Chain(chain),
             None => {
                 let backend = CpuBackend { level: options.level, ..CpuBackend::default() };

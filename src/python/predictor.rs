@@ -1,16 +1,18 @@
 //! `Predictor`: asked by calling it. What it is asked for mostly, contiguous float32 rows for one input, is answered here
 //! at once; `models/predictor.py`, whose class derives from this one, makes everything else into arrays first.
 
-use super::arrays::{array_of, is_plain};
+use super::arrays::{array_of, borrow, is_plain};
 use super::error::{detached, guarded};
 use super::model::{Arrays, Model, borrow_all};
 use crate::data::Array;
-use crate::predictor::{self, Options};
+use crate::error::Error;
+use crate::predictor::{self, Options, Precision};
 use numpy::npyffi::flags::{NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use strum::VariantNames;
 
 /// Floating-point operations from which on the GIL is given up meanwhile: some tens of microseconds, against the one or
 /// two that it costs when others want it.
@@ -59,8 +61,17 @@ impl Predictor {
 #[pymethods]
 impl Predictor {
     #[new]
-    fn new(py: Python, model: &Model, plain: bool) -> PyResult<Self> {
-        let inner = detached(py, || model.0.predictor(&Options::default()))?;
+    fn new(
+        py: Python,
+        model: &Model,
+        plain: bool,
+        precision: &str,
+        calibrate: Option<Bound<PyUntypedArray>>,
+    ) -> PyResult<Self> {
+        let precision = precision.parse().map_err(|_| Error::unknown("precision", precision, Precision::VARIANTS))?;
+        let calibration = calibrate.map(|x| borrow(&x, "calibrate")).transpose()?;
+        let options = Options { precision, calibration, ..Options::default() };
+        let inner = detached(py, || model.0.predictor(&options))?;
         Ok(Predictor { inner, plain })
     }
 

@@ -11,7 +11,7 @@ from ..layers.structure import flatten, is_nested
 from ..layers.tensor import KerasTensor
 from . import data
 from .outputs import Outputs
-from .spread import adjust_ranks, pack_outputs
+from .spread import adjust_ranks, pack_outputs, spread_inputs
 
 
 class Signature:
@@ -46,7 +46,8 @@ class Predictor(_core.Predictor):
     """An immutable copy of a model's weights, to be asked by calling it: ``predict(x)``. ``Model.predictor`` makes it.
 
     Training the model afterwards changes nothing here. Any number of threads may call it at the same time. It runs on the
-    CPU. The results have the same bits as ``model.predict``'s, for any number of rows and threads.
+    CPU. The results have the same bits as ``model.predict``'s there, for any number of rows and threads; those of other
+    precisions do not depend on rows and threads either.
 
     ``predict(x, out=None)``:
 
@@ -65,10 +66,18 @@ class Predictor(_core.Predictor):
 
     _signature: Signature
 
-    def __new__(cls, model: Any) -> "Predictor":
-        """A predictor of a built model."""
-        signature = Signature(model)
-        self = super().__new__(cls, model._engine_model(), signature.is_plain)
+    def __new__(cls, model: Any, precision: str = "f32", calibrate: Any = None) -> "Predictor":
+        """See ``Model.predictor``."""
+        if not isinstance(precision, str):
+            raise TypeError(f"`precision` must be a string. Received: precision={precision!r}")
+        engine, signature = model._engine_model(), Signature(model)
+        samples = None
+        if calibrate is not None:
+            arrays = adjust_ranks(signature, spread_inputs(signature, calibrate, "calibrate"))
+            if len(arrays) > 1:
+                raise ValueError(f"`calibrate` is for a model of one input. Received: {len(arrays)} inputs")
+            samples = arrays[0]
+        self = super().__new__(cls, engine, signature.is_plain, precision, samples)
         self._signature = signature
         return self
 

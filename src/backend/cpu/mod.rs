@@ -43,7 +43,7 @@ mod update_ops;
 mod tests;
 
 pub(crate) use batch::Pass;
-pub(crate) use chain::{Chain, Source};
+pub(crate) use chain::{Chain, Source, Storage};
 pub use executor::CpuBackend;
 pub(crate) use executor::CpuExecutor;
 pub use fault::Fault;

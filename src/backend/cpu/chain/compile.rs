@@ -1,13 +1,16 @@
 //! A plan as a chain, where it is one.
 
 use super::super::executor::CpuBackend;
-use super::super::gemm::{Panels, Start};
+use super::super::gemm::Start;
 use super::super::simd::{Level, PANEL};
 use super::Chain;
-use super::link::{Dense, Link};
+use super::bytes::{Bytes, Range};
+use super::dense::{Dense, Weights, is_relu};
+use super::link::Link;
+use super::narrow::{Bfloats, Halves};
 use crate::backend::Purpose;
 use crate::data::Feed;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::params::{Snapshot, panels};
 use crate::plan::{Kind, Plan, Stage};
 use std::sync::Arc;
@@ -44,22 +47,66 @@ fn is_link(kind: &Kind) -> bool {
     }
 }
 
+/// Gives a ReLU to the dense link that it follows, if it follows one.
+fn follow_dense(links: &mut [Link]) -> bool {
+    match links.last_mut() {
+        Some(Link::Dense(dense)) if !dense.relu => {
+            dense.relu = true;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// How the kernels of dense layers are stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Storage<'a> {
+    /// As they are.
+    Whole,
+    /// As float16.
+    Halves,
+    /// As bfloat16.
+    Bfloats,
+    /// As bytes, for inputs of these ranges, one a dense layer.
+    Bytes(&'a [Range]),
+}
+
 impl Chain {
-    /// The chain of a plan with these weights; `None` where it is not one.
-    pub fn new(plan: &Arc<Plan>, weights: &Arc<Snapshot>, level: Level) -> Result<Option<Self>> {
-        let Ok(stages) = links_of(plan) else { return Ok(None) };
+    /// The chain of a plan with these weights. `None` where it is not one and does not have to be.
+    pub fn new(plan: &Arc<Plan>, weights: &Arc<Snapshot>, level: Level, how: Storage) -> Result<Option<Self>> {
+        let stages = match (links_of(plan), &how) {
+            (Ok(stages), _) => stages,
+            (Err(_), Storage::Whole) => return Ok(None),
+            (Err(obstacle), _) => {
+                let expected = "'f32' for a model that is no chain of layers on rows";
+                return Err(Error::invalid("precision", expected, format!("another; there is {obstacle}")));
+            }
+        };
         let pointers = weights.pointers();
-        let mut links = Vec::new();
+        let (mut links, mut dense) = (Vec::new(), 0);
         for stage in stages {
             let (from, to) = (&plan.tensors[stage.input()], &plan.tensors[stage.output]);
             let columns = to.columns();
-            links.push(match &stage.kind {
-                Kind::Dense { kernel, bias } => Link::Dense(Dense {
-                    depth: from.columns(),
-                    columns,
-                    kernel: Panels { start: pointers[*kernel], stride: from.columns() * PANEL },
-                    start: bias.map_or(Start::Zero, |b| Start::Row(pointers[b])),
-                }),
+            let link = match &stage.kind {
+                Kind::Dense { kernel, bias } => {
+                    let (variable, shape) = (&plan.variables[*kernel], [from.columns(), columns]);
+                    let (place, layout) = (variable.path(), variable.layout());
+                    let numbers = || weights.values(*kernel, layout);
+                    let stored = match how {
+                        Storage::Whole => Weights::Whole(pointers[*kernel]),
+                        Storage::Halves => Weights::Halves(Halves::new(&numbers(), shape, place)?),
+                        Storage::Bfloats => Weights::Bfloats(Bfloats::new(&numbers(), shape, level, place)?),
+                        Storage::Bytes(ranges) => {
+                            let bias = bias.map(|b| weights.values(b, plan.variables[b].layout()));
+                            let range = ranges[dense];
+                            Weights::Bytes(Bytes::new(&numbers(), bias.as_deref(), shape, range, level, place)?)
+                        }
+                    };
+                    dense += 1;
+                    let start = bias.map_or(Start::Zero, |b| Start::Row(pointers[b]));
+                    Link::Dense(Dense { depth: from.columns(), columns, start, relu: false, weights: stored })
+                }
+                Kind::Map(activation) if is_relu(activation) && follow_dense(&mut links) => continue,
                 Kind::Map(activation) => Link::Map { activation: *activation, columns },
                 Kind::RowMap(activation) => {
                     Link::RowMap { activation: *activation, columns: (from.columns(), columns) }
@@ -75,7 +122,8 @@ impl Chain {
                 }
                 // The identity in inference.
                 _ => continue,
-            });
+            };
+            links.push(link);
         }
         let input = plan.tensors.iter().enumerate().find(|(t, _)| is_read_input(plan, *t));
         let input = input.map_or(0, |(_, tensor)| tensor.columns());

@@ -7,12 +7,17 @@
 //! A block of rows is in panels like everything here; one row alone is contiguous. Every sum runs in the order of the
 //! general kernels, so the results have the same bits whatever the number of rows and threads.
 
+mod bytes;
 mod compile;
+mod dense;
 mod link;
+mod narrow;
 mod room;
+mod row;
 mod softmax;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 use super::gemm::Panels;
 use super::pool;
@@ -21,9 +26,10 @@ use super::threads::num_threads;
 use crate::data::Array;
 use crate::error::Result;
 use crate::params::Snapshot;
+pub(crate) use bytes::Range;
+pub(crate) use compile::Storage;
 use link::Link;
 use room::with_room;
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,6 +68,12 @@ pub(crate) enum Source<'a> {
     Array(&'a Array),
 }
 
+/// Floats from one panel of so many rows to the next. One line more than there are rows: the lines of a row then fall into
+/// different sets of the cache. A row alone is contiguous.
+fn stride(rows: usize) -> usize {
+    if rows == 1 { PANEL } else { (rows + 1) * PANEL }
+}
+
 /// Lets workers share pointers into memory of which each uses another part.
 struct Parts<'a>(Source<'a>, *mut f32);
 
@@ -70,6 +82,7 @@ unsafe impl Sync for Parts<'_> {}
 
 impl Chain {
     /// Floating-point operations a row.
+    #[cfg(feature = "python")]
     pub fn work(&self) -> f64 {
         self.work
     }
@@ -106,19 +119,66 @@ impl Chain {
     ///
     /// # Safety
     /// As [`Chain::predict`].
-    unsafe fn walk(&self, x: Source, rows: Range<usize>, out: *mut f32) -> Result<()> {
+    unsafe fn walk(&self, x: Source, rows: std::ops::Range<usize>, out: *mut f32) -> Result<()> {
         let block = rows.len().min(BLOCK);
-        let values = self.widest * PANEL * block;
+        let values = self.widest * stride(block);
         with_room(2 * values + self.scratch[0] + self.scratch[1] * block, |room| {
             for from in rows.clone().step_by(BLOCK) {
                 let count = (rows.end - from).min(BLOCK);
-                let stride = count * PANEL;
+                let stride = stride(count);
                 // SAFETY: the room has two blocks of values and the links' scratch.
                 let (a, b, scratch) = unsafe { (room, room.add(values), room.add(2 * values)) };
                 let (a, b) = (Panels { start: a, stride }, Panels { start: b, stride });
                 self.level.run(Walk { chain: self, x, from, count, a, b, scratch, out });
             }
         })
+    }
+}
+
+impl Chain {
+    /// What each dense layer's input ranges over, for these samples, 0 included.
+    pub fn ranges(&self, x: &Array) -> Result<Vec<Range>> {
+        let mut ranges = vec![Range::ZERO; self.links.iter().filter(|link| matches!(link, Link::Dense(_))).count()];
+        let values = self.widest * PANEL;
+        with_room(2 * values + self.scratch[0] + self.scratch[1], |room| {
+            for sample in 0..x.rows() {
+                // SAFETY: the room has two rows of values and the links' scratch.
+                let (a, b, scratch) = unsafe { (room, room.add(values), room.add(2 * values)) };
+                let (mut x_at, mut y_at) = (Panels { start: a, stride: PANEL }, Panels { start: b, stride: PANEL });
+                // SAFETY: one row of as many columns.
+                unsafe { gather(x, sample, 1, self.columns.0, x_at) };
+                let mut seen = ranges.iter_mut();
+                for link in &self.links {
+                    if let (Link::Dense(dense), Some(range)) =
+                        (link, matches!(link, Link::Dense(_)).then(|| seen.next()).flatten())
+                    {
+                        // SAFETY: the row was written by the link before.
+                        (0..dense.depth).for_each(|c| range.see(unsafe { *x_at.start.add(c) }));
+                    }
+                    if self.level.run(Single { link, x: x_at, y: y_at, scratch }) {
+                        (x_at, y_at) = (y_at, x_at);
+                    }
+                }
+            }
+        })?;
+        Ok(ranges)
+    }
+}
+
+/// One row through one link.
+struct Single<'a> {
+    link: &'a Link,
+    x: Panels,
+    y: Panels,
+    scratch: *mut f32,
+}
+
+impl Task for Single<'_> {
+    type Output = bool;
+    #[inline(always)]
+    fn run<V: Vector>(self) -> bool {
+        // SAFETY: both rows have room for the widest link, the scratch for what links need.
+        unsafe { self.link.run::<V>(1, self.x, self.y, self.scratch) }
     }
 }
 
@@ -164,21 +224,20 @@ impl Task for Walk<'_> {
 /// The rows must be readable and the panels have room for them.
 #[inline(always)]
 unsafe fn copy_in<V: Vector>(rows: *const f32, count: usize, columns: usize, into: Panels) {
-    for panel in 0..columns / PANEL {
-        for row in 0..count {
-            for lane in (0..PANEL).step_by(V::LANES) {
-                // SAFETY: whole lines within the caller's rows and panels.
-                unsafe {
-                    V::load(rows.add(row * columns + panel * PANEL + lane)).store(into.at(panel, row).add(lane));
+    // Row by row, as they follow each other in memory.
+    for row in 0..count {
+        // SAFETY: whole lines within the caller's rows and panels, then the rest of the row.
+        unsafe {
+            let from = rows.add(row * columns);
+            for panel in 0..columns / PANEL {
+                for lane in (0..PANEL).step_by(V::LANES) {
+                    V::load(from.add(panel * PANEL + lane)).store(into.at(panel, row).add(lane));
                 }
             }
-        }
-    }
-    let panel = columns / PANEL;
-    for row in 0..count {
-        for c in 0..columns % PANEL {
-            // SAFETY: the rest of each row, likewise.
-            unsafe { *into.at(panel, row).add(c) = rows.add(row * columns + panel * PANEL + c).read_unaligned() };
+            let panel = columns / PANEL;
+            for c in 0..columns % PANEL {
+                *into.at(panel, row).add(c) = from.add(panel * PANEL + c).read_unaligned();
+            }
         }
     }
 }
