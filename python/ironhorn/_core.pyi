@@ -16,6 +16,7 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "DeviceError",
@@ -284,9 +285,12 @@ class Model:
     def variables(self) -> list[Variable]:
         """Every variable once, in the order of the layers."""
 
+@disjoint_base
 class Predictor:
-    """A snapshot of a model's weights. ``plain``: whether the answer is the one output as it is. ``precision``: ``"f32"``,
-    ``"f16"``, ``"bf16"`` or ``"int8"``, which alone takes ``calibrate``, samples like those to come."""
+    """A snapshot of a model's weights.
+
+    ``plain``: whether the answer is the one output as it is. ``precision``: ``"f32"``, ``"f16"``, ``"bf16"`` or
+    ``"int8"``, which alone takes ``calibrate``, samples like those to come."""
 
     def __new__(cls, model: Model, plain: bool, precision: str, calibrate: NDArray[Any] | None) -> Self: ...
     def __call__(self, x: Any, out: Any = None) -> Any:

@@ -55,6 +55,8 @@ pub struct Predictor {
     model: Arc<Model>,
     inputs: Vec<Vec<usize>>,
     outputs: Vec<Vec<usize>>,
+    /// Numbers of a sample, of the one input and of the one output.
+    widths: Option<[usize; 2]>,
     route: Route,
 }
 
@@ -96,7 +98,11 @@ impl Model {
             }
         };
         let (inputs, outputs) = (self.graph().input_shapes.clone(), self.output_shapes());
-        Ok(Predictor { model: self.clone(), inputs, outputs, route })
+        let widths = match (&inputs[..], &outputs[..]) {
+            ([input], [output]) => Some([input, output].map(|shape| shape.iter().product())),
+            _ => None,
+        };
+        Ok(Predictor { model: self.clone(), inputs, outputs, widths, route })
     }
 }
 
@@ -123,11 +129,10 @@ impl Predictor {
     /// # Ok::<(), ironhorn::Error>(())
     /// ```
     pub fn predict_into(&self, x: &[f32], out: &mut [f32]) -> Result<()> {
-        let ([input], [output]) = (&self.inputs[..], &self.outputs[..]) else {
+        let Some([width, made]) = self.widths else {
             let expected = "predict_arrays_into for a model of several inputs or outputs";
             return Err(Error::invalid("x", expected, "one array for one input"));
         };
-        let [width, made] = [input, output].map(|shape| shape.iter().product::<usize>());
         let rows = x.len().checked_div(width).unwrap_or(0);
         if rows == 0 || rows * width != x.len() {
             return Err(Error::invalid("x", format!("samples of {width} numbers"), format!("{} numbers", x.len())));
@@ -140,7 +145,7 @@ impl Predictor {
             // SAFETY: both slices have as many samples.
             Route::Chain(chain) => unsafe { chain.predict(Source::Rows(x.as_ptr()), rows, out.as_mut_ptr()) },
             Route::Any(_) => {
-                let shape = [&[rows], &input[..]].concat();
+                let shape = [&[rows], &self.inputs[0][..]].concat();
                 self.predict_arrays_into(vec![Array::new(x.to_vec(), &shape)?], &mut [out])
             }
         }

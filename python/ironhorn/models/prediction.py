@@ -103,16 +103,16 @@ class Predicting(Running):
     def predictor(self, precision: str = "f32", calibrate: Any = None) -> Predictor:
         """An immutable copy of the weights, to be called from any number of threads: ``predict = model.predictor()``.
 
-        A chain of ``Dense``, activations, ``BatchNormalization`` and the like on rows is quickest: a row of a small net costs
-        less than a microsecond. Every other model works too. See ``ironhorn.models.predictor.Predictor`` for the call.
+        Quickest is a chain of ``Dense``, activations, ``BatchNormalization`` and the like on rows: a row of a small net
+        costs less than a microsecond. Every other model works too. How it is called, ``Predictor`` says.
 
         With narrow weights W, a dense layer's x·W differs from that in float32, beside the rounding of sums, by at most
 
         - ``"f16"``: 2⁻¹¹ Σᵢ|xᵢWᵢⱼ| for weights that are 0 or at least 6.1e-5; smaller ones are off by up to 3e-8 each.
         - ``"bf16"``: (2⁻⁷ + 2⁻¹⁶) Σᵢ|xᵢWᵢⱼ|, since x is rounded too. Numbers below 1.2e-38 count as 0.
-        - ``"int8"``: ½ Σᵢ(|Wᵢⱼ|s + |xᵢ|tⱼ + ½stⱼ) with tⱼ = maxᵢ|Wᵢⱼ|/127 and steps s of x, a 255th of the range that the
-          layer's x had in the calibration, 0 included. What lies beyond the range is held at its ends, and a NaN becomes a
-          number.
+        - ``"int8"``: ½ Σᵢ(|Wᵢⱼ|s + |xᵢ|tⱼ + ½stⱼ) with tⱼ = maxᵢ|Wᵢⱼ|/127 and steps s of x, a 255th of the range that
+          the layer's x had in the calibration, 0 included. What lies beyond the range is held at its ends, and a NaN
+          becomes a number.
 
         Sums are of float32, in int8 of integers and exact. bf16 and int8 use the instructions that processors have for
         them (AVX-512 BF16 and VNNI); without, they give the same numbers, more slowly.
@@ -122,8 +122,8 @@ class Predicting(Running):
             calibrate: for ``"int8"`` alone, which needs it: samples like those to come.
 
         Raises:
-            ValueError: for an unknown precision, another one than ``"f32"`` for a model that is no chain of layers on rows,
-                weights beyond ±65504 with ``"f16"``, and samples that do not fit or are not finite.
+            ValueError: for an unknown precision, another one than ``"f32"`` for a model that is no chain of layers on
+                rows, weights beyond ±65504 with ``"f16"``, and samples that do not fit or are not finite.
             RuntimeError: if the model is not built.
         """
         return Predictor(self, precision, calibrate)

@@ -45,19 +45,20 @@ class Signature:
 class Predictor(_core.Predictor):
     """An immutable copy of a model's weights, to be asked by calling it: ``predict(x)``. ``Model.predictor`` makes it.
 
-    Training the model afterwards changes nothing here. Any number of threads may call it at the same time. It runs on the
-    CPU. The results have the same bits as ``model.predict``'s there, for any number of rows and threads; those of other
-    precisions do not depend on rows and threads either.
+    Training the model afterwards changes nothing here. Any number of threads may call it at the same time. It runs on
+    the CPU. The results have the same bits as ``model.predict``'s there, for any number of rows and threads; those of
+    other precisions do not depend on rows and threads either.
 
     ``predict(x, out=None)``:
 
     Args:
-        x: what ``model.predict`` takes, but for generators: arrays ``(n, ...)`` of any numeric dtype and layout, or lists and
-            dicts of them for several inputs. Contiguous float32 arrays are read where they are.
+        x: what ``model.predict`` takes, but for generators: arrays ``(n, ...)`` of any numeric dtype and layout, or
+            lists and dicts of them for several inputs. Contiguous float32 arrays are read where they are.
         out: a float32 array of the result's shape, which receives it; for several outputs a list of them.
 
     Returns:
-        As ``model.predict``: a float32 array ``(n, ...)``; of several outputs their list, tuple or dict. With ``out``, that.
+        As ``model.predict``: a float32 array ``(n, ...)``; of several outputs their list, tuple or dict. With ``out``,
+        that.
 
     Raises:
         ValueError: for values and shapes that do not fit.

@@ -92,7 +92,10 @@ impl Bytes {
         #[cfg(target_arch = "x86_64")]
         let dots = level == Level::Avx512 && dots::has_bytes();
         #[cfg(not(target_arch = "x86_64"))]
-        let dots = level != level;
+        let dots = {
+            let _ = level;
+            false
+        };
         Ok(Bytes { numbers, inverse: 1.0 / step, zero, minus, scale, bias: offset, dots })
     }
 

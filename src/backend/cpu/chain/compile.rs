@@ -39,12 +39,20 @@ fn is_read_input(plan: &Plan, t: usize) -> bool {
 }
 
 fn is_link(kind: &Kind) -> bool {
-    match kind {
-        Kind::Dense { .. } | Kind::Map(_) | Kind::RowMap(_) => true,
-        Kind::Affine { .. } | Kind::Standardize { .. } | Kind::BatchNorm { .. } => true,
-        Kind::Dropout { .. } | Kind::Noise { .. } | Kind::Penalty { .. } | Kind::Reshape => true,
-        _ => false,
-    }
+    // The last four do nothing here.
+    matches!(
+        kind,
+        Kind::Dense { .. }
+            | Kind::Map(_)
+            | Kind::RowMap(_)
+            | Kind::Affine { .. }
+            | Kind::Standardize { .. }
+            | Kind::BatchNorm { .. }
+            | Kind::Dropout { .. }
+            | Kind::Noise { .. }
+            | Kind::Penalty { .. }
+            | Kind::Reshape
+    )
 }
 
 /// Gives a ReLU to the dense link that it follows, if it follows one.

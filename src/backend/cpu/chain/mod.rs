@@ -15,8 +15,6 @@ mod narrow;
 mod room;
 mod row;
 mod softmax;
-#[cfg(test)]
-mod tests;
 mod tiles;
 
 use super::gemm::Panels;
@@ -141,16 +139,16 @@ impl Chain {
         let mut ranges = vec![Range::ZERO; self.links.iter().filter(|link| matches!(link, Link::Dense(_))).count()];
         let values = self.widest * PANEL;
         with_room(2 * values + self.scratch[0] + self.scratch[1], |room| {
+            // SAFETY: the room has two rows of values and the links' scratch.
+            let (a, b, scratch) = unsafe { (room, room.add(values), room.add(2 * values)) };
+            let [a, b] = [a, b].map(|start| Panels { start, stride: PANEL });
             for sample in 0..x.rows() {
-                // SAFETY: the room has two rows of values and the links' scratch.
-                let (a, b, scratch) = unsafe { (room, room.add(values), room.add(2 * values)) };
-                let (mut x_at, mut y_at) = (Panels { start: a, stride: PANEL }, Panels { start: b, stride: PANEL });
+                let (mut x_at, mut y_at, mut seen) = (a, b, ranges.iter_mut());
                 // SAFETY: one row of as many columns.
                 unsafe { gather(x, sample, 1, self.columns.0, x_at) };
-                let mut seen = ranges.iter_mut();
                 for link in &self.links {
-                    if let (Link::Dense(dense), Some(range)) =
-                        (link, matches!(link, Link::Dense(_)).then(|| seen.next()).flatten())
+                    if let Link::Dense(dense) = link
+                        && let Some(range) = seen.next()
                     {
                         // SAFETY: the row was written by the link before.
                         (0..dense.depth).for_each(|c| range.see(unsafe { *x_at.start.add(c) }));

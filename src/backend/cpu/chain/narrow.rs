@@ -87,7 +87,10 @@ impl Bfloats {
         #[cfg(target_arch = "x86_64")]
         let dots = level == Level::Avx512 && dots::has_bfloat();
         #[cfg(not(target_arch = "x86_64"))]
-        let dots = level != level;
+        let dots = {
+            let _ = level;
+            false
+        };
         Ok(Bfloats { numbers, dots })
     }
 
@@ -221,8 +224,8 @@ unsafe fn widen<V: Vector, F: Format>(from: *const F::Item, lines: usize, into: 
             // SAFETY: the caller's contract.
             unsafe {
                 let rows = F::load::<V>(from.add(line * F::ITEMS + lane * F::ROWS));
-                for r in 0..F::ROWS {
-                    rows[r].store(into.add((line * F::ROWS + r) * PANEL + lane));
+                for (r, numbers) in rows.into_iter().enumerate().take(F::ROWS) {
+                    numbers.store(into.add((line * F::ROWS + r) * PANEL + lane));
                 }
             }
         }
