@@ -4,11 +4,12 @@
 //! plan becomes, `memory` holds every buffer, `ops` carries out one operation on a worker's share, with `kinds`,
 //! `normalize` and `embedding` for the stages beyond dense layers. The kernels: `gemm`, `skip`, `dense`, `elementwise`, `rows`
 //! and `update`; `arrange`, `merge`, `dot`, `columns`, `row_norm`, `prelu`, `noise` and `categories`, on the plain `lines`.
-//! `pool`, `pace` and `simd` know nothing of networks.
+//! `chain` and `stock` predict for many callers at once. `pool`, `pace` and `simd` know nothing of networks.
 
 mod arrange;
 mod batch;
 mod categories;
+mod chain;
 mod columns;
 mod dense;
 mod dot;
@@ -34,6 +35,7 @@ mod row_norm;
 mod rows;
 pub mod simd;
 mod skip;
+mod stock;
 mod tally;
 mod threads;
 mod update;
@@ -43,8 +45,10 @@ mod update_ops;
 mod tests;
 
 pub(crate) use batch::Pass;
+pub(crate) use chain::{Chain, Source, Storage};
 pub use executor::CpuBackend;
 pub(crate) use executor::CpuExecutor;
 pub use fault::Fault;
+pub(crate) use stock::Stock;
 pub use threads::{num_threads, set_num_threads};
 pub(crate) use update::apply_to_slices;

@@ -10,7 +10,7 @@ const LANES: usize = 16;
 
 /// Sixteen floats.
 #[derive(Clone, Copy)]
-pub struct F32x16(__m512);
+pub struct F32x16(pub(super) __m512);
 
 /// Sixteen unsigned integers.
 #[derive(Clone, Copy)]

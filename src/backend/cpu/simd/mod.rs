@@ -8,14 +8,18 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub mod dots;
 mod math;
 mod portable;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use crate::real::Real;
 use crate::rng::Bits;
 use std::sync::OnceLock;
+pub use stored::{HALVES, PAIRS, QUADS, Stored, bfloat_bits};
 
 /// Columns in a panel, on every level: one cache line, one AVX-512 register, two AVX2 registers.
 ///
@@ -27,7 +31,7 @@ pub const PANEL: usize = 16;
 /// # Safety
 /// Values exist only inside [`Level::run`], where the level's instructions are known to be there; the safe
 /// operators rely on it.
-pub trait Vector: Real {
+pub trait Vector: Real + Stored {
     /// Lanes; divides [`PANEL`].
     const LANES: usize;
     /// Rows of the largest register tile of a product.
@@ -114,7 +118,7 @@ pub trait Task {
 pub enum Level {
     /// What every processor of the target has; the compiler vectorises it.
     Portable,
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
     /// AVX-512 F, DQ, BW and VL.
     Avx512,
@@ -126,7 +130,9 @@ impl Level {
         match self {
             Level::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Level::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => {
                 Level::Avx2.is_available()

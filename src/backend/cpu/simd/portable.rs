@@ -10,7 +10,7 @@ const LANES: usize = 4;
 /// Four floats.
 #[derive(Clone, Copy)]
 #[repr(align(16))]
-pub struct F32x4([f32; LANES]);
+pub struct F32x4(pub(super) [f32; LANES]);
 
 /// Four unsigned integers.
 #[derive(Clone, Copy)]
