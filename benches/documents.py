@@ -94,7 +94,7 @@ def growth(result: dict) -> str:
             for what in ("fit", "predict"):
                 if what in point:
                     mark = f" **{flagged[what, point['size']]:.2g}×**" if (what, point["size"]) in flagged else ""
-                    row.append(f"{point[what] * 1e6:,.4g}{mark}")
+                    row.append(f"{report.number(point[what] * 1e6)}{mark}")
             rows.append(row)
         unit = {"batch": "µs a batch", "width": "µs a batch of 32", "rows": "µs an epoch"}[kind]
         head = [kind, *(f"{what}, {unit}" for what in ("fit", "predict") if what in points[0])]

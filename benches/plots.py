@@ -4,7 +4,9 @@ from pathlib import Path
 
 import matplotlib
 import report
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from peers import TRAINING
 
 # The same bytes for the same numbers.
@@ -21,6 +23,13 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
 
 
+def plain(axis: Axis) -> None:
+    """Numbers as one writes them, on a logarithmic axis: 1, 2, 5, 10, …"""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def races(result: dict, path: Path) -> None:
     """Each peer's time a step as a multiple of Ironhorn's, with the interval."""
     names = [name for name in TRAINING if name in result["races"]]
@@ -32,9 +41,12 @@ def races(result: dict, path: Path) -> None:
         middle = [r["median"] for r in ratios]
         around = [[m - r["low"] for m, r in zip(middle, ratios, strict=True)]]
         around.append([r["high"] - m for m, r in zip(middle, ratios, strict=True)])
-        colours = ["tab:orange" if p.startswith("ironhorn") else "tab:gray" for p in peers]
-        axes.barh(peers, middle, xerr=around, color=colours, log=True)
-        axes.axvline(1, color="black", linewidth=0.8)
+        axes.errorbar(middle, peers, xerr=around, fmt="o", color="tab:gray")
+        axes.axvline(1, color="tab:orange", linewidth=0.8)
+        axes.set_xscale("log")
+        axes.grid(axis="x", alpha=0.3)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(f"{name}: time a step ÷ Ironhorn's")
     figure.tight_layout()
     save(figure, path)
@@ -56,6 +68,9 @@ def growth(result: dict, path: Path) -> None:
             if at:
                 axes.plot(*zip(*at, strict=True), "o", color="red", fillstyle="none")
         axes.set(xlabel=label, ylabel=unit)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low / 1.5, high * 1.5)  # so that noise does not fill the picture
+        plain(axes.yaxis)
         axes.legend()
     figure.tight_layout()
     save(figure, path)

@@ -117,7 +117,7 @@ def estimates(folder: Path) -> dict[str, dict]:
 def rust(args: argparse.Namespace, problems: list[str]) -> dict:
     """What cargo measures: the machine's peaks, one row from Rust, the kernels at each level."""
     cargo, found = ["cargo", "bench", "--quiet", "--features", "bench-internals", "--bench"], {}
-    process([*cargo[:-1], "--no-run"], problems, 1800)
+    process([*cargo, "kernels", "--bench", "roofline", "--bench", "latency", "--no-run"], problems, 1800)
     for name in ("roofline", "latency"):
         path = args.results / f"{name}.json"
         path.unlink(missing_ok=True)

@@ -191,7 +191,7 @@ def rows(result: dict) -> list[Row]:
         peak(result, "avx2"),
         ahead(result, "line", "jax", 1, "JAX tuned"),
         predicting(result, is_exact_predictor, "predictor, f32", "p50_us", 0.7),
-        predicting(result, lambda n: n.startswith("predictor") and is_narrow(n), "predictor, narrow", "p50_us", 0.5),
+        predicting(result, lambda n: n.endswith(("bf16", "f16")), "predictor, 16-bit", "p50_us", 0.5),
         predicting(result, lambda n: n == "model.predict", "model.predict", "p50_us", 1.5),
         *small_row(result),
         predicting(result, any_f32, "best in f32", "rows_per_s", 1),

@@ -83,6 +83,7 @@ PEERS = {
     "torch-compile": Peer("torch_compiled", ONE_AND_ALL),
     "sklearn": Peer("sklearn_mlp", dropout=False),
     "numpy": Peer("numpy_hand"),
+    "candle": Peer("candle_rs", jobs=("mnist", "small", "line")),
     "onnxruntime": Peer("onnx_rt", jobs=PREDICTING),
     "openvino": Peer("openvino_rt", jobs=PREDICTING),
     "litert": Peer("litert_rt", jobs=PREDICTING),

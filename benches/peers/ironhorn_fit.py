@@ -2,7 +2,7 @@
 
 import functools
 
-from jobs import Job
+from jobs import Job, data
 
 import ironhorn
 import ironhorn.layers
@@ -42,9 +42,10 @@ def predictors(job: Job, weights):
         return ways
     ways["predictor"] = model.predictor
     for precision in NARROW:
+        options = {"precision": precision} | ({"calibrate": data(job)[0][:1000]} if precision == "int8" else {})
         try:
-            model.predictor(precision=precision)
-        except (TypeError, ValueError):  # not there, or more than a name is needed
+            model.predictor(**options)
+        except TypeError:  # a version without it
             continue
-        ways[f"predictor, {precision}"] = functools.partial(model.predictor, precision=precision)
+        ways[f"predictor, {precision}"] = functools.partial(model.predictor, **options)
     return ways

@@ -109,7 +109,7 @@ def test_targets_are_met_or_missed_by_what_was_measured(benches: Any) -> None:
     one = found["one row, mnist net", "predictor, f32 ÷ onnxruntime's best"]
     assert one.met is True
     assert one.measured.startswith("0.55× (0.5–0.6)")
-    assert found["one row, mnist net", "predictor, narrow ÷ onnxruntime's best"].met is True
+    assert found["one row, mnist net", "predictor, 16-bit ÷ onnxruntime's best"].met is True
     assert found["one row, mnist net", "model.predict ÷ onnxruntime's best"].met is False
     assert found["import", "import + build + first epoch of small"].measured == "0.2 s"
     unmeasured = [row for row in found.values() if row.met is None]
