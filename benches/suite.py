@@ -158,6 +158,8 @@ def arguments() -> argparse.Namespace:
     args.parts, args.jobs = [p for p in args.parts.split(",") if p not in ("", "none")], args.jobs.split(",")
     if unknown := [p for p in args.parts if p not in PARTS] + [j for j in args.jobs if j not in FIELDS]:
         parser.error(f"unknown {unknown[0]!r}: parts are {', '.join(PARTS)}; jobs {', '.join(FIELDS)}")
+    if not args.parts and not args.update:
+        parser.error("--parts none needs --update, a run to print and write")
     return args
 
 
@@ -169,8 +171,9 @@ def main() -> int:
     pythons |= {peer: args.ironhorn_python or args.python for peer in names if peer.startswith("ironhorn")}
     runner = compare.Runner(pythons, timeout=900)
     result = json.loads(args.update.read_text()) if args.update else {"races": {}}
-    result |= {"machine": report.machine(), "commit": compare.commit(), "quick": args.quick}
-    result["started"] = started.isoformat(timespec="seconds")
+    if args.parts:
+        result |= {"machine": report.machine(), "commit": compare.commit(), "quick": args.quick}
+        result["started"] = started.isoformat(timespec="seconds")
     path = args.update or args.results / f"suite-{started:%Y%m%dT%H%M%SZ}.json"
     for part in args.parts:
         if part == "rust":
