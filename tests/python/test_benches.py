@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def benches() -> Iterator[SimpleNamespace]:
     """The modules of benches/, which import each other by plain names, as scripts do."""
+    pytest.importorskip("resource", reason="the races need Unix")
     before = set(sys.modules)
     sys.path.insert(0, str(ROOT / "benches"))
     names = ("report", "targets", "jobs", "real", "growth", "documents", "suite", "peers")
