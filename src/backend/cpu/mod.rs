@@ -8,6 +8,9 @@
 
 mod arrange;
 mod batch;
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod bench;
 mod categories;
 mod chain;
 mod columns;
