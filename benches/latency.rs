@@ -1,6 +1,7 @@
 //! Nanoseconds that one row takes from Rust: the networks of `benches/jobs.py`, `mnist` and `small`.
 //! `cargo bench --bench latency`. Prints a table, and writes JSON to the path in `IRONHORN_BENCH_JSON`.
 
+use ironhorn::predictor::Options;
 use ironhorn::{Array, Model, Sequential};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
@@ -50,6 +51,14 @@ fn main() {
             black_box(model.predict(vec![rows[i % rows.len()].clone()]).expect("a prediction"));
         };
         report.insert(format!("{name}: predict"), measure(predict, 5_000));
+        let predictor = model.predictor(&Options::default()).expect("a predictor");
+        let rows: Vec<f32> = (0..16 * inputs).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
+        let mut out = vec![0.0; *units.last().expect("a layer")];
+        let ask = |i: usize| {
+            let row = &rows[i % 16 * inputs..(i % 16 + 1) * inputs];
+            predictor.predict_into(black_box(row), black_box(&mut out)).expect("a prediction");
+        };
+        report.insert(format!("{name}: predictor"), measure(ask, 50_000));
     }
     for (name, figures) in &report {
         println!("{name:28} {figures}");

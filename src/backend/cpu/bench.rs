@@ -7,6 +7,7 @@ use super::elementwise::{Map, Share};
 use super::gemm::{Panels, Start};
 use super::pool::{Worker, region};
 use super::simd::{Level, PANEL};
+use super::skip::product_floats;
 use super::update::{UNIT_FLOATS, UnitGradient, unit, units};
 use crate::activations::Activation;
 use crate::params::{Layout, Line, Lines, lines, panels};
@@ -53,22 +54,30 @@ pub struct DenseProducts {
     w: Matrix,
     y: Matrix,
     scratch: Vec<Lines>,
+    lists: Vec<Lines>,
+}
+
+/// One a thread.
+fn rooms(threads: usize, floats: usize) -> Vec<Lines> {
+    (0..threads).map(|_| vec![Line([0.0; PANEL]); floats.div_ceil(PANEL)]).collect()
 }
 
 impl DenseProducts {
     /// For m rows, k inputs, n units and up to `threads` workers.
     pub fn new(m: usize, k: usize, n: usize, threads: usize) -> Self {
         let floats = UNIT_FLOATS.max(2 * n.next_multiple_of(PANEL) * PANEL);
-        let scratch = (0..threads).map(|_| vec![Line([0.0; PANEL]); floats.div_ceil(PANEL)]).collect();
-        DenseProducts { x: Matrix::new(m, k), w: Matrix::new(k, n), y: Matrix::new(m, n), scratch }
+        let (scratch, lists) = (rooms(threads, floats), rooms(threads, product_floats(m)));
+        DenseProducts { x: Matrix::new(m, k), w: Matrix::new(k, n), y: Matrix::new(m, n), scratch, lists }
     }
 
-    /// Runs a body with each worker's scratch.
-    fn each(scratch: &mut [Lines], body: impl Fn(&Worker, *mut f32)) {
-        let pointers: Vec<*mut f32> = scratch.iter_mut().map(|s| s.as_mut_ptr().cast()).collect();
+    /// Runs a body with each worker's scratch and its room for lists.
+    fn each(&mut self, body: impl Fn(&Worker, [*mut f32; 2])) {
+        let pairs = self.scratch.iter_mut().zip(&mut self.lists);
+        let pointers: Vec<_> = pairs.map(|(s, l)| [s.as_mut_ptr().cast(), l.as_mut_ptr().cast()]).collect();
+        let threads = pointers.len();
         let shared = Shared((pointers, body));
         let shared = &shared;
-        region(scratch.len(), move |worker| {
+        region(threads, move |worker| {
             let Shared((pointers, body)) = shared;
             body(worker, pointers[worker.index]);
         })
@@ -79,9 +88,9 @@ impl DenseProducts {
     pub fn forward(&mut self) {
         let (m, k) = (self.x.layout.rows, self.x.layout.columns);
         let (count, a, b, c) = (self.y.count(), self.x.panels(), self.w.panels(), self.y.panels());
-        Self::each(&mut self.scratch, |worker, _| {
+        self.each(|worker, [_, lists]| {
             let share = Share { rows: 0..m, panels: part(count, worker) };
-            Level::current().run(Product { share, depth: k, a, b, c, start: Start::Zero });
+            Level::current().run(Product { share, depth: k, a, b, c, start: Start::Zero, lists });
         });
     }
 
@@ -89,19 +98,20 @@ impl DenseProducts {
     pub fn input_gradient(&mut self) {
         let (m, Layout { rows, columns }) = (self.x.layout.rows, self.w.layout);
         let (count, dx, kernel, dy) = (self.x.count(), self.x.panels(), self.w.panels(), self.y.panels());
-        Self::each(&mut self.scratch, |worker, scratch| {
+        self.each(|worker, [scratch, lists]| {
             let share = Share { rows: 0..m, panels: part(count, worker) };
-            Level::current().run(InputGradient { share, rows, columns, kernel, dy, dx, accumulate: false, scratch });
+            let accumulate = false;
+            Level::current().run(InputGradient { share, rows, columns, kernel, dy, dx, accumulate, scratch, lists });
         });
     }
 
     /// dW = Xᵀ · dY, unit by unit into a scratch, where the optimizer's rule would take it up.
     pub fn kernel_gradient(&mut self) {
         let (m, layout, x, dy) = (self.x.layout.rows, self.w.layout, self.x.panels(), self.y.panels());
-        Self::each(&mut self.scratch, |worker, scratch| {
+        self.each(|worker, [scratch, _]| {
             for index in part(units(layout), worker) {
                 let unit = &unit(layout, index);
-                Level::current().run(UnitGradient { unit, x, dy, depth: m, scratch });
+                Level::current().run(UnitGradient { unit, x, dy, depth: m, columns: None, scratch });
             }
         });
     }
