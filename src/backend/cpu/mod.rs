@@ -2,10 +2,11 @@
 //!
 //! From the outside in: `executor` runs regions of steps, `program` is the schedule of operations and barriers that a
 //! plan becomes, `memory` holds every buffer, `ops` carries out one operation on a worker's share, with `kinds`,
-//! `normalize` and `embedding` for the stages beyond dense layers. The kernels: `gemm`, `skip`, `dense`, `elementwise`, `rows`
+//! `normalize` and `embedding` for the stages beyond dense layers. The kernels: `gemm`, `skip` (with `ahead`), `dense`, `elementwise`, `rows`
 //! and `update`; `arrange`, `merge`, `dot`, `columns`, `row_norm`, `prelu`, `noise` and `categories`, on the plain `lines`.
 //! `chain` and `stock` predict for many callers at once. `pool`, `pace` and `simd` know nothing of networks.
 
+mod ahead;
 mod arrange;
 mod batch;
 #[cfg(feature = "bench-internals")]
