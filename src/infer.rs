@@ -1,8 +1,8 @@
 //! Evaluation and prediction, on snapshots of the weights.
 
-#[cfg(feature = "python")]
-use crate::backend::cpu::Source;
 use crate::backend::cpu::{CpuBackend, Pass};
+#[cfg(feature = "python")]
+use crate::backend::cpu::{Source, profile_is_wanted};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
@@ -248,9 +248,13 @@ impl Model {
     }
 
     /// The output for a few samples, on the caller's thread and without an executor; `None` for a model that is no chain of
-    /// layers on rows, that computes elsewhere, for samples that do not fit, or for so many samples that others should have a turn in between.
+    /// layers on rows, that computes elsewhere, for samples that do not fit, or for so many samples that others should have a
+    /// turn in between; nor where a profile of the operations is wanted.
     #[cfg(feature = "python")]
     pub(crate) fn predict_rows(self: &Arc<Self>, x: &Array) -> Result<Option<Vec<f32>>> {
+        if profile_is_wanted() {
+            return Ok(None);
+        }
         let Some(chain) = self.chain()? else { return Ok(None) };
         let rows = x.rows();
         let here = self.home(None)?.device == Some(Device::Cpu) && chain.work() * rows as f64 <= QUICK_WORK;

@@ -53,6 +53,8 @@ pub(crate) use chain::{Chain, Source, Storage};
 pub use executor::CpuBackend;
 pub(crate) use executor::CpuExecutor;
 pub use fault::Fault;
+#[cfg(feature = "python")]
+pub(crate) use profile::is_wanted as profile_is_wanted;
 pub(crate) use stock::Stock;
 pub use threads::{num_threads, set_num_threads};
 pub(crate) use update::apply_to_slices;
