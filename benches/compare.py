@@ -36,6 +36,11 @@ def children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def inherited() -> dict[str, str]:
+    """The environment of a user, whose imports find byte code from the second time on."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Runner:
     """Starts the processes, one at a time, and watches what else the machine does meanwhile."""
 
@@ -49,7 +54,7 @@ class Runner:
         """The peer's result, or None when it is not installed or fails, which is noted."""
         command = [self.pythons[peer], str(HERE / "child.py"), peer, job, *map(str, options)]
         print(f"{datetime.now():%H:%M:%S} {job} {peer} {' '.join(command[4:])}", file=sys.stderr, flush=True)
-        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+        environment = inherited() | {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
         busy, cpu, began = busy_seconds(), children_seconds(), time.perf_counter()
         try:
             done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=self.timeout)

@@ -9,7 +9,6 @@ Exits with 1 when losses or predictions disagree or a part fails; a missed targe
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,7 +78,7 @@ def process(command: list[str], problems: list[str], timeout: float, **environme
     print(f"{datetime.now():%H:%M:%S} {shown}", file=sys.stderr, flush=True)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, cwd=ROOT, env=os.environ | environment
+            command, capture_output=True, text=True, timeout=timeout, cwd=ROOT, env=compare.inherited() | environment
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         problems.append(f"{shown}: {error}")

@@ -34,8 +34,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Rows that go through the chain together: enough to use each panel of weights again from the first-level cache, few
 /// enough that activations stay in the second.
 const BLOCK: usize = 64;
-/// Floating-point operations of a call below which one thread is quicker than several.
-const SERIAL_WORK: f64 = 400_000.0;
+/// Floating-point operations of a call below which one thread is quicker than several: some thirty microseconds of one core.
+/// Waking another one takes about ten.
+const SERIAL_WORK: f64 = 3_000_000.0;
 
 /// Links, and the weights they read.
 pub(crate) struct Chain {
