@@ -8,7 +8,7 @@ from jobs import BETA_1, BETA_2, EPSILON, Job
 from torch.nn import functional
 
 from peers import Epoch, timed
-from peers.torch_eager import network
+from peers.torch_eager import inference, network, ways
 
 VERSIONS = {"torch": torch.__version__}
 
@@ -64,16 +64,4 @@ class Trainer:
 
 
 def predictors(job: Job, weights):
-    ends = (torch.nn.Softmax(dim=-1),) if job.classes else ()
-    net = torch.compile(torch.nn.Sequential(*network(job, weights), *ends).eval())
-
-    @torch.inference_mode()
-    def predict(x):
-        return net(torch.from_numpy(x)).numpy()
-
-    def with_threads(count):
-        torch.set_num_threads(count)
-        return predict
-
-    every = torch.get_num_threads()
-    return {"all threads": lambda: with_threads(every), "1 thread": lambda: with_threads(1)}
+    return ways(torch.compile(inference(job, weights)))

@@ -62,9 +62,8 @@ class Trainer:
         return timed(self.train, epochs)
 
 
-def predictors(job: Job, weights):
-    ends = (nn.Softmax(dim=-1),) if job.classes else ()
-    net = nn.Sequential(*network(job, weights), *ends).eval()
+def ways(net: nn.Module) -> dict:
+    """A network that predicts on all threads, and on one."""
 
     @torch.inference_mode()
     def predict(x):
@@ -76,3 +75,13 @@ def predictors(job: Job, weights):
 
     every = torch.get_num_threads()
     return {"all threads": lambda: with_threads(every), "1 thread": lambda: with_threads(1)}
+
+
+def inference(job: Job, weights) -> nn.Sequential:
+    """The network that ends in what is asked of it."""
+    ends = (nn.Softmax(dim=-1),) if job.classes else ()
+    return nn.Sequential(*network(job, weights), *ends).eval()
+
+
+def predictors(job: Job, weights):
+    return ways(inference(job, weights))

@@ -9,7 +9,7 @@ mod dtype;
 pub use dtype::{DType, Element};
 
 use crate::backend::cpu::gemm::Panels;
-use crate::backend::cpu::simd::PANEL;
+use crate::backend::cpu::simd::{PANEL, prefetch};
 use crate::error::{Error, Result};
 use dtype::with_element;
 use std::any::Any;
@@ -222,13 +222,8 @@ impl Array {
     /// Asks the processor to bring lines of a sample nearer; nothing where it cannot be asked.
     #[inline]
     pub fn prefetch(&self, row: usize, lines: Range<usize>) {
-        #[cfg(target_arch = "x86_64")]
-        for line in lines {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            let start = self.data.wrapping_offset(row as isize * self.strides[0]);
-            // SAFETY: a prefetch reads nothing, wherever it points.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(line * LINE).cast()) };
-        }
+        let start = self.data.wrapping_offset(row as isize * self.strides[0]);
+        lines.for_each(|line| prefetch(start.wrapping_add(line * LINE)));
     }
 
     /// Element `e` of a sample, in C order.

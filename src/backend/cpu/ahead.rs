@@ -1,7 +1,7 @@
 //! Memory that will be needed soon, asked for a few lines at a time while something else is computed. What is far away and in
 //! pieces too short for the hardware to foresee would else be waited for.
 
-use super::simd::PANEL;
+use super::simd::{PANEL, prefetch};
 
 /// Runs of lines, and how many of them were asked for.
 #[derive(Clone, Copy)]
@@ -42,13 +42,8 @@ impl Ahead {
     #[inline(always)]
     pub fn ask(&mut self) {
         for at in self.done..(self.done + self.step).min(self.lines()) {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: a prefetch reads nothing, wherever it points.
-            unsafe {
-                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-                let offset = at / self.run * self.stride + at % self.run * PANEL;
-                _mm_prefetch::<_MM_HINT_T1>(self.start.wrapping_add(offset).cast());
-            }
+            let offset = at / self.run * self.stride + at % self.run * PANEL;
+            prefetch(self.start.wrapping_add(offset).cast());
         }
         self.done += self.step;
     }

@@ -46,14 +46,9 @@ impl Profile {
         is_wanted().then(Self::default)
     }
 
-    /// Takes out what was measured.
-    fn take(&self) -> Times {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Prints the table of what was measured and begins anew.
     pub fn report(&self, plan: &Plan, program: &Program, purpose: &Purpose, level: Level) {
-        let times = self.take();
+        let times = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if times.batches > 0 && times.ops.len() == program.ops.len() {
             eprint!("{}", table(&times, plan, program, purpose, level));
         }
@@ -203,7 +198,7 @@ fn peak(level: Level) -> f64 {
 }
 
 /// So many rounds of multiply-adds on twelve registers, enough to hide their latency; gives the operations.
-pub struct MultiplyAdds(pub usize);
+struct MultiplyAdds(usize);
 
 impl Task for MultiplyAdds {
     type Output = f64;

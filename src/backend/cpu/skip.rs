@@ -57,6 +57,9 @@ impl Lists {
 
     /// Appends a line of 16 numbers to a list that has `count` already; gives the new count. `first` is the number's of the
     /// first one's term.
+    ///
+    /// # Safety
+    /// There must be such a list, with fewer terms than it has room for; the line must be readable.
     #[inline(always)]
     unsafe fn append<V: Vector>(self, list: usize, count: usize, line: *const f32, first: usize) -> usize {
         let mut count = count;
@@ -72,6 +75,9 @@ impl Lists {
     }
 
     /// Lists `terms` of each of `rows` of A as block 0.
+    ///
+    /// # Safety
+    /// A must hold them, which nobody may write meanwhile; `terms` begins a panel, and there is a list for each row.
     #[inline(always)]
     unsafe fn fill_rows<V: Vector>(self, a: Panels, rows: Range<usize>, terms: Range<usize>) {
         for (list, row) in rows.enumerate() {
@@ -97,6 +103,9 @@ impl Lists {
     }
 
     /// Lists `terms`, rows of A, down the columns of panels of A, as block `block`.
+    ///
+    /// # Safety
+    /// As [`Lists::fill_rows`], with a list for each column.
     #[inline(always)]
     unsafe fn fill_columns<V: Vector>(self, block: usize, a: Panels, panels: Range<usize>, terms: Range<usize>) {
         for (p, panel) in panels.enumerate() {
@@ -123,10 +132,15 @@ impl Lists {
     }
 }
 
-/// Whether it pays to skip zeros where so large a share is none, and C has so many panels: the more, the more a list is used.
-/// Measured on Zen 4; fewer than three panels are too few sums to hide an addition's latency.
-fn pays(share: f64, panels: usize) -> bool {
-    panels > 2 && share <= 0.75 - 1.2 / panels as f64
+/// Whether it pays to skip the zeros of these rows and terms where C has so many panels: the more, the more a list is used.
+/// Measured on Zen 4; fewer than three panels are too few sums to hide an addition's latency, whatever the numbers.
+///
+/// # Safety
+/// As [`share_of_nonzeros`].
+#[inline(always)]
+unsafe fn pays(a: Panels, rows: Range<usize>, terms: usize, panels: usize) -> bool {
+    // SAFETY: the caller's contract.
+    panels > 2 && unsafe { share_of_nonzeros(a, rows, terms) } <= 0.75 - 1.2 / panels as f64
 }
 
 /// The share of numbers that are not zero among `terms` columns of A, in a few of its rows.
@@ -151,6 +165,9 @@ unsafe fn share_of_nonzeros(a: Panels, rows: Range<usize>, terms: usize) -> f64 
 
 /// Rows `rows` of one group of panels of C, from block `block` of the lists. `b` is the block's first line in the group's first
 /// panel, `c` row `rows.start` of its first.
+///
+/// # Safety
+/// The block must have been filled; B holds its terms, C the rows, in `across` panels, and C is the caller's alone.
 #[inline(always)]
 unsafe fn group<V: Vector>(
     (lists, first): (Lists, usize),
@@ -174,6 +191,9 @@ unsafe fn group<V: Vector>(
 }
 
 /// [`group`] for a fixed number of panels, whose sums stay in registers.
+///
+/// # Safety
+/// As there.
 #[allow(clippy::needless_range_loop, reason = "one index into sums, memory and registers alike")]
 #[inline(always)]
 unsafe fn lines<V: Vector, const ACROSS: usize>(
@@ -270,7 +290,7 @@ pub unsafe fn product<V: Vector>(
     memory: *mut f32,
 ) -> bool {
     // SAFETY: the caller's contract.
-    if !pays(unsafe { share_of_nonzeros(a, rows.clone(), depth) }, panels.len()) {
+    if !unsafe { pays(a, rows.clone(), depth, panels.len()) } {
         return false;
     }
     let most = KERNEL_PANELS.min(V::LIST_PANELS);
@@ -356,7 +376,7 @@ impl Columns {
         // SAFETY: the caller's contract.
         let part = Panels { start: unsafe { dy.at(panels.start, 0) }, stride: dy.stride };
         // SAFETY: as above.
-        if !pays(unsafe { share_of_nonzeros(part, 0..depth, across * PANEL) }, inputs.div_ceil(PANEL)) {
+        if !unsafe { pays(part, 0..depth, across * PANEL, inputs.div_ceil(PANEL)) } {
             return None;
         }
         let blocks = depth.div_ceil(BATCH_TERMS);

@@ -5,18 +5,15 @@
 //! below 2⁻¹²⁶, which it takes for 0. The second is exact.
 
 use std::arch::x86_64::*;
-use std::sync::OnceLock;
 
 /// Whether this processor has the dot product of bfloat16.
 pub fn has_bfloat() -> bool {
-    static HAS: OnceLock<bool> = OnceLock::new();
-    *HAS.get_or_init(|| is_x86_feature_detected!("avx512bf16"))
+    is_x86_feature_detected!("avx512bf16")
 }
 
 /// Whether this processor has the dot product of bytes.
 pub fn has_bytes() -> bool {
-    static HAS: OnceLock<bool> = OnceLock::new();
-    *HAS.get_or_init(|| is_x86_feature_detected!("avx512vnni"))
+    is_x86_feature_detected!("avx512vnni")
 }
 
 /// A tile of the product of rows, as narrow numbers, and panels of a kernel.

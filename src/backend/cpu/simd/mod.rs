@@ -103,6 +103,18 @@ pub trait Vector: Real + Stored {
     unsafe fn tile<const TRANSPOSED: bool>(rows: usize, panels: usize, t: &super::gemm::Tile);
 }
 
+/// Asks the processor to bring the cache line at `p` into the second-level cache; nothing where it cannot be asked.
+#[inline(always)]
+pub fn prefetch(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing, wherever it points.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
 /// Generic code to run at one level.
 pub trait Task {
     /// What it returns.
