@@ -12,15 +12,20 @@ mod device;
 mod dispatch;
 mod executor;
 mod memory;
+mod others;
+mod others_backward;
 mod pipelines;
 mod program;
+mod report;
 mod resident;
 mod run;
 mod schedule;
+mod step;
 mod support;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod update;
 mod wgsl;
 
 pub use device::Counters;
