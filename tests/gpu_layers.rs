@@ -72,7 +72,8 @@ fn noise_has_the_cpus_draws() {
         ("GaussianNoise", json!({"stddev": 1.0})),
         ("Dense", json!({"units": 1, "use_bias": false, "kernel_initializer": "zeros"})),
     ];
-    let setup = Setup::new(&[65537], layers, json!("mse"), json!({"class_name": "SGD", "config": {"learning_rate": 0.5}}));
+    let setup =
+        Setup::new(&[65537], layers, json!("mse"), json!({"class_name": "SGD", "config": {"learning_rate": 0.5}}));
     let step = |device: Device| {
         let model = setup.model(CpuBackend::default());
         let x = Array::new(vec![0.0f32; 65537], &[1, 65537]).unwrap();

@@ -5,8 +5,9 @@
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// Acklam's rational approximations of Φ⁻¹, as in src/initializers/random.rs, at (word + ½)/2³². What is near 1 is taken from
-// the other end, so that nothing cancels.
+// Φ⁻¹ at (word + ½)/2³²: in the tails Acklam's rational approximation, as in src/initializers/random.rs; between them, where that
+// cancels in single precision, √2·erfinv(2p − 1) by Giles (Approximating the erfinv function, 2011). What is near 1 is taken
+// from the other end, so that nothing is lost.
 fn normal(word: u32) -> f32 {
     let upper = word >= 0x80000000u;
     let w = select(word, ~word, upper);
@@ -17,11 +18,19 @@ fn normal(word: u32) -> f32 {
         let over = ((((-7.784894e-3f * q - 3.2239646e-1f) * q - 2.4007583f) * q - 2.5497325f) * q + 4.3746643f) * q + 2.938164f;
         value = over / ((((7.7846957e-3f * q + 3.2246713e-1f) * q + 2.4451342f) * q + 3.7544087f) * q + 1.0f);
     } else {
-        // p − ½, of whole numbers.
-        let q = -(f32(0x7fffffffu - w) + 0.5f) * 2.3283064e-10f;
-        let r = q * q;
-        let over = ((((-39.69683f * r + 220.94609f) * r - 275.92851f) * r + 138.35775f) * r - 30.664798f) * r + 2.5066283f;
-        value = q * over / (((((-54.4761f * r + 161.58584f) * r - 155.69898f) * r + 66.801312f) * r - 13.280682f) * r + 1.0f);
+        // 2p − 1, of whole numbers.
+        let x = -(f32(0x7fffffffu - w) + 0.5f) * 4.656613e-10f;
+        let v = -ln_of(4.0f * p * (1.0f - p)) - 2.5f;
+        var erfinv = 2.81022636e-8f;
+        erfinv = fma(erfinv, v, 3.43273939e-7f);
+        erfinv = fma(erfinv, v, -3.5233877e-6f);
+        erfinv = fma(erfinv, v, -4.39150654e-6f);
+        erfinv = fma(erfinv, v, 2.1858087e-4f);
+        erfinv = fma(erfinv, v, -1.25372503e-3f);
+        erfinv = fma(erfinv, v, -4.17768164e-3f);
+        erfinv = fma(erfinv, v, 2.46640727e-1f);
+        erfinv = fma(erfinv, v, 1.50140941f);
+        value = 1.41421356f * x * erfinv;
     }
     return select(value, -value, upper);
 }
