@@ -2,7 +2,8 @@
 
 use super::dispatch::{Count, Grid, Place, Shape};
 use super::others::merge_number;
-use super::program::{Maker, amounts};
+use super::program::{Course, Maker, amounts};
+use super::step::rule_from;
 use super::wgsl;
 use crate::plan::{Kind, Merge, Noise, RowMoments, Stage};
 
@@ -200,19 +201,40 @@ impl Maker<'_> {
                 let places = vec![self.value(input), self.gradient(stage.output), starts, made, into];
                 self.push(layer, wgsl::prelu_gradient(adds), places, shape, Grid::Groups(length));
             }
-            Kind::Embedding { table } => {
+            Kind::Embedding { .. } => {
                 if adds != 1 {
                     self.each(layer, wgsl::clear(adds), vec![into], Shape::fixed(length));
                 }
-                let ids = self.flat(input).columns;
-                let rows = self.keep(s, 0, Count::PerSample(2 * ids));
-                let shape = self.lookup(s, *table, Shape { per_sample: ids, columns: 1, ..Shape::default() });
-                let places = vec![self.value(input), Place::Order, rows];
-                self.each(layer, wgsl::embedding_rows(self.direct[input]), places, shape);
-                let places = vec![rows, self.gradient(stage.output), into];
-                self.each(layer, wgsl::embedding_gradient(), places, self.shape(stage.output));
+                let rows = self.looked_up(s, variable);
+                let places = vec![rows, self.gradient(stage.output), into, Place::Void(0)];
+                self.each(layer, wgsl::embedding_gradient(None), places, self.shape(stage.output));
             }
             _ => unreachable!("stage {s}: {} has no variables of its own", stage.kind.name()),
         }
+    }
+
+    /// The rows of a table that the ids of a batch name.
+    fn looked_up(&mut self, s: usize, table: usize) -> Place {
+        let stage: &Stage = &self.plan.stages[s];
+        let ids = self.flat(stage.input()).columns;
+        let rows = self.keep(s, 0, Count::PerSample(2 * ids));
+        let shape = self.lookup(s, table, Shape { per_sample: ids, columns: 1, ..Shape::default() });
+        let places = vec![self.value(stage.input()), Place::Order, rows];
+        self.each(&stage.layer, wgsl::embedding_rows(self.direct[stage.input()]), places, shape);
+        rows
+    }
+
+    /// Gradient and update of the rows of a table that a batch uses, where a gradient of 0 changes nothing.
+    pub(super) fn update_rows(&mut self, s: usize, table: usize, course: &Course) {
+        let stage: &Stage = &self.plan.stages[s];
+        let rows = self.looked_up(s, table);
+        let slots = if course.config.seen_slots() == 0 { Place::Void(0) } else { Place::Slots(table) };
+        let places = vec![rows, self.gradient(stage.output), Place::Variable(table), slots];
+        let shape = Shape {
+            rule: [rule_from(course.decays[table]), 0],
+            more: [self.plan.variables[table].layout().rows, 0, 0, 0],
+            ..self.shape(stage.output)
+        };
+        self.each(&stage.layer, wgsl::embedding_gradient(Some(&course.config)), places, shape);
     }
 }

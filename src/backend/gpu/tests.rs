@@ -139,6 +139,7 @@ fn every_rule() {
         }
         let variant = WeightVariant { kernel: true, bias: true, gather: true, adds: 0 };
         validate(&wgsl::weight_gradient(variant, Some(&rule)));
+        validate(&wgsl::embedding_gradient(Some(&rule)));
         let passes = if rule.has_trust_ratio() { &[Pass::Direction, Pass::Along][..] } else { &[Pass::Whole] };
         passes.iter().for_each(|&pass| validate(&wgsl::apply(&rule, pass)));
     }
@@ -179,7 +180,7 @@ fn every_other_stage() {
     (0..5).for_each(|number| validate(&wgsl::merge(number)));
     (0..3).for_each(|number| validate(&wgsl::encode(number)));
     (0..3).for_each(|form| validate(&wgsl::column_sums(form, form != 2)));
-    let rest = [wgsl::rearrange(), wgsl::dot(), wgsl::moving(), wgsl::embedding_gradient(), wgsl::discretize()];
+    let rest = [wgsl::rearrange(), wgsl::dot(), wgsl::moving(), wgsl::embedding_gradient(None), wgsl::discretize()];
     rest.iter().for_each(|s| validate(s));
 }
 

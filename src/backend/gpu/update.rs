@@ -138,6 +138,15 @@ impl Maker<'_> {
         if !self.arrives(stage) {
             return self.no_gradient(&variables, &stage.layer, course, stored);
         }
+        if let Kind::Embedding { table } = stage.kind
+            && variables == [table]
+            && course.config.is_elementwise()
+            && course.config.zero_gradient_is_noop()
+            && self.plan.variable_uses[table] == 1
+            && self.plan.variables[table].regularizer().is_none()
+        {
+            return self.update_rows(s, table, course);
+        }
         for v in variables {
             let adds = self.store(&[v], &stage.layer, course, stored);
             self.gradient_other(s, v, Self::stored_at(course, v), adds);
