@@ -156,31 +156,6 @@ fn frozen_layers() {
     same("frozen first", &net);
 }
 
-/// Models come and go without leaving anything: on a software adapter the device's memory is the process's. One of these has
-/// about two megabytes.
-#[cfg(target_os = "linux")]
-#[test]
-fn memory_does_not_grow() {
-    if !gpu() {
-        return;
-    }
-    let resident = || -> usize {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() >> 10
-    };
-    let net = around(&[300], 300, "BatchNormalization", json!({}));
-    let mut early = 0;
-    for i in 0..100 {
-        run(&net, &sgd(), GPU);
-        if i == 20 {
-            early = resident();
-        }
-    }
-    let late = resident();
-    assert!(late < early + 30, "{early} MiB after 20 models, {late} MiB after 100");
-}
-
 #[test]
 fn two_threads_train_two_models() {
     if !gpu() {

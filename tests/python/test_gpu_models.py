@@ -3,7 +3,9 @@
 Without an adapter these tests are skipped with the reason; with ``IRONHORN_REQUIRE_GPU=1`` they fail then.
 """
 
+import gc
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +143,25 @@ def test_what_cannot_run_there_is_refused_by_name(gpu: str) -> None:
         model.fit(X, Y, verbose=0, device=gpu)
     close(model.get_weights(), before, 0)
     model.fit(X, Y, verbose=0, device="cpu")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_models_that_are_dropped_leave_nothing(gpu: str) -> None:
+    """On a software adapter the device's memory is the process's. A model has about one megabyte."""
+
+    def resident() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS:"))
+
+    sizes = []
+    for _ in range(100):
+        model = ironhorn.Sequential(
+            [ironhorn.Input((6,)), Dense(200), layers.BatchNormalization(), Dense(200), Dense(2)]
+        )
+        model.compile("adam", "mse")
+        model.fit(X, Y, batch_size=70, verbose=0, device=gpu)
+        model.predict(X, verbose=0, device=gpu)
+        del model
+        gc.collect()
+        sizes.append(resident())
+    assert sizes[99] < sizes[19] + 30, sizes
