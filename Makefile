@@ -12,6 +12,8 @@ PY     := $(VENV)/bin/python
 # Set when the tools that pyproject.toml names are installed, and when the extension is built.
 TOOLS  := $(VENV)/.tools
 BUILT  := $(VENV)/.built
+# And when the peers of the benchmarks are there.
+PEERS  := $(VENV)/.peers
 RUST   := $(shell find src -name '*.rs' -o -name '*.wgsl') $(wildcard Cargo.lock) Cargo.toml pyproject.toml
 
 # maturin and pyo3 look at these; another active environment must not lead them astray.
@@ -89,11 +91,23 @@ fmt: $(TOOLS) ## Format and fix what the tools can fix
 coverage: $(BUILT) ## Write docs/keras-coverage.md anew, which a test compares
 	$(PY) tools/coverage.py
 
-.PHONY: bench
-bench: $(BUILT) ## Compare with Keras, PyTorch and JAX (installs them: gigabytes)
-	$(PY) tools/requirements.py bench > $(VENV)/bench.txt
+# Gigabytes: TensorFlow, PyTorch and the others.
+$(PEERS): $(TOOLS) pyproject.toml
+	$(PY) tools/requirements.py bench plot > $(VENV)/bench.txt
 	$(PY) -m pip install --quiet --requirement $(VENV)/bench.txt
-	$(PY) benches/compare.py
+	touch $@
+
+.PHONY: bench
+bench: $(BUILT) $(PEERS) ## Measure every target against the peers (25 minutes), and write the documents
+	$(PY) benches/suite.py --docs
+
+.PHONY: bench-quick
+bench-quick: $(BUILT) $(PEERS) ## The same in 8 minutes: fewer and shorter rounds; prints the table only
+	$(PY) benches/suite.py --quick
+
+.PHONY: bench-real
+bench-real: $(BUILT) $(PEERS) ## Real data: time to a target score, scores after 1, 10 and 60 s (an hour and a half)
+	$(PY) benches/real.py
 
 .PHONY: wheel
 wheel: $(TOOLS) ## Build a wheel into dist/

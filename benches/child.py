@@ -107,7 +107,7 @@ def main() -> None:
         "import_mib": resident_mib() - before,
         "versions": module.VERSIONS,
     }
-    result |= predict(module, job) if args.job == "predict" else train(module, job, variant, args)
+    result |= predict(module, job) if args.job in peers.PREDICTING else train(module, job, variant, args)
     print(json.dumps(result))
 
 

@@ -37,6 +37,7 @@ JOBS = {
         Job("wide", (1024, 2048, 2048, 10), rows=5_120, batch=256, epochs=5, shuffled_tolerance=None),
         Job("line", (1, 1), rows=5_000, batch=1, epochs=5, optimizer="sgd", rate=0.01),
         Job("predict", (784, 128, 10), rows=10_000, batch=10_000, epochs=0, dropout=0.2),
+        Job("predict-small", (8, 64, 64, 1), rows=10_000, batch=10_000, epochs=0),
     )
 }
 
@@ -61,9 +62,9 @@ def data(job: Job) -> tuple[np.ndarray, np.ndarray]:
     return x, y.astype(np.float32)
 
 
-def weights(job: Job) -> list[np.ndarray]:
+def weights(job: Job, seed: int = 1) -> list[np.ndarray]:
     """Glorot-uniform kernels (fan_in, fan_out) and zero biases, in Keras's order."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     arrays = []
     for fan_in, fan_out in zip(job.widths, job.widths[1:], strict=False):
         limit = np.sqrt(6 / (fan_in + fan_out))
@@ -73,10 +74,12 @@ def weights(job: Job) -> list[np.ndarray]:
 
 
 def forward(arrays: list[np.ndarray], x: np.ndarray) -> np.ndarray:
-    """The prediction of a softmax network in plain NumPy: what every peer's answer is held against."""
+    """A prediction in plain NumPy, with softmax for more than one output: what every peer's answer is held against."""
     *hidden, kernel, bias = arrays
     for w, b in zip(hidden[::2], hidden[1::2], strict=True):
         x = np.maximum(x @ w + b, 0)
     z = x @ kernel + bias
+    if z.shape[1] == 1:
+        return z
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)

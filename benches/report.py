@@ -4,7 +4,10 @@ import math
 import os
 import platform
 import statistics
+from itertools import pairwise
 from pathlib import Path
+
+from peers import PREDICTING
 
 ISA = ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve")
 CONFIDENCE = 0.93  # five rounds: the smallest and the largest ratio enclose the median in 15 of 16 cases
@@ -57,10 +60,8 @@ def contenders(rounds: list[dict], predicting: bool) -> dict[str, list[dict]]:
 
 def ratios(values: list[dict], reference: list[dict], key: str, rising: bool = False) -> dict:
     """How many times better the reference is, by paired rounds; `rising` where more is better."""
-    each = [v[key] / r[key] for v, r in zip(values, reference, strict=False)]
-    each = [1 / ratio for ratio in each] if rising else each
-    low, high, covered = interval(each)
-    return {"median": statistics.median(each), "low": low, "high": high, "coverage": covered, "rounds": each}
+    pairs = [v[key] for v in values], [r[key] for r in reference]
+    return paired(*(reversed(pairs) if rising else pairs))
 
 
 def summary(rounds: list[dict], reference: str, predicting: bool) -> dict:
@@ -80,6 +81,22 @@ def summary(rounds: list[dict], reference: str, predicting: bool) -> dict:
             result[name]["best"][key] = first(v[key] for v in values)
             result[name]["ratio"][key] = ratios(values, found[best], key, rising)
     return result
+
+
+def paired(values: list[float], reference: list[float]) -> dict:
+    """value ÷ reference by rounds: median, bounds, and how often such bounds enclose it."""
+    each = [value / other for value, other in zip(values, reference, strict=True)]
+    low, high, covered = interval(each)
+    return {"median": statistics.median(each), "low": low, "high": high, "coverage": covered, "rounds": each}
+
+
+def cliffs(points: list[dict], what: str, limit: float = 1.5) -> list[tuple[int, int, float]]:
+    """Steps between neighbouring sizes that cost more than `limit` times their share: from, to, and how many times it.
+
+    A point has a `size`, its `work`, and seconds under `what`; the share of a step is the growth of the work.
+    """
+    growths = [(a["size"], b["size"], b[what] / a[what] / (b["work"] / a["work"])) for a, b in pairwise(points)]
+    return [step for step in growths if step[2] > limit]
 
 
 def losses_apart(losses: dict[str, float], reference: str, tolerance: float) -> dict[str, float]:
@@ -152,7 +169,7 @@ def render(report: dict) -> str:
     ]
     for name, race in report["races"].items():
         lines += ["", f"### {name} — {len(race['rounds'])} rounds", ""]
-        lines.append((predicting_table if name == "predict" else training_table)(race))
+        lines.append((predicting_table if name in PREDICTING else training_table)(race))
         lines += ["", *(f"- {note}" for note in race["notes"])]
     if report["races"]:
         lines += ["", "### Starting", "", imports_table(report["races"])]

@@ -57,6 +57,7 @@ fn job(name: &str, inputs: usize, units: &[usize], dropout: f64, classes: bool, 
 fn main() {
     println!("{}", Level::current());
     job("mnist", 784, &[128, 10], 0.2, true, 32, 20_000);
+    job("mnist1", 784, &[128, 10], 0.2, true, 32, 640);
     job("small", 8, &[64, 64, 1], 0.0, false, 32, 20_000);
     job("line", 1, &[1], 0.0, false, 1, 5_000);
     if std::env::args().any(|a| a == "wide") {

@@ -1,6 +1,8 @@
 //! Evaluation and prediction, on snapshots of the weights.
 
 use crate::backend::cpu::{CpuBackend, Pass};
+#[cfg(feature = "python")]
+use crate::backend::cpu::{Source, profile_is_wanted};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
@@ -13,6 +15,10 @@ use std::time::{Duration, Instant};
 /// Samples that one worker takes through the whole network at a time: enough to reuse each kernel panel from the
 /// first-level cache, few enough that activations stay in the second.
 const BLOCK: usize = 64;
+
+/// Floating-point operations of a prediction that is over before anybody could want to interrupt it: some milliseconds.
+#[cfg(feature = "python")]
+const QUICK_WORK: f64 = 2e7;
 
 /// Evaluations of one data set, in pieces, each on the weights of its beginning.
 pub struct Evaluation {
@@ -239,6 +245,26 @@ impl Model {
     /// The first output for `x`, row-major; safe from any number of threads.
     pub fn predict(self: &Arc<Self>, x: Vec<Array>) -> Result<Vec<f32>> {
         Ok(self.predict_all(x)?.swap_remove(0))
+    }
+
+    /// The output for a few samples, on the caller's thread and without an executor; `None` for a model that is no chain of
+    /// layers on rows, that computes elsewhere, for samples that do not fit, or for so many samples that others should have a
+    /// turn in between; nor where a profile of the operations is wanted.
+    #[cfg(feature = "python")]
+    pub(crate) fn predict_rows(self: &Arc<Self>, x: &Array) -> Result<Option<Vec<f32>>> {
+        if profile_is_wanted() {
+            return Ok(None);
+        }
+        let Some(chain) = self.chain()? else { return Ok(None) };
+        let rows = x.rows();
+        let here = self.home(None)?.device == Some(Device::Cpu) && chain.work() * rows as f64 <= QUICK_WORK;
+        if !here || self.check_inputs(std::slice::from_ref(x)).is_err() {
+            return Ok(None);
+        }
+        let mut out = zeros(rows * self.output_columns()[0], "predictions")?;
+        // SAFETY: the array was held against the input's shape; `out` has a row of the output for each of its samples.
+        unsafe { chain.predict(Source::Array(x), rows, out.as_mut_ptr())? };
+        Ok(Some(out))
     }
 
     /// Every output for `x`, row-major; safe from any number of threads.

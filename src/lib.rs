@@ -17,6 +17,7 @@ pub mod model;
 pub mod optimizers;
 pub mod params;
 pub mod plan;
+pub mod predictor;
 pub mod real;
 pub mod regularizers;
 pub mod rng;

@@ -3,7 +3,8 @@
 A module here defines `VERSIONS`; a class `Trainer(job, x, y, weights, seed, shuffle, **variant)` whose `run(epochs)`
 trains that many epochs and returns an `Epoch` for each; and `predictors(job, weights)`: by name, functions that prepare
 one way to predict and return it, a function from array to array. It imports its library at its top, so that importing
-the module measures the library's import. This file imports nothing but the standard library.
+the module measures the library's import. A trainer that takes part in `real.py` has `predict(x)` too: probabilities of
+the classes, or the output. This file imports nothing but the standard library.
 """
 
 import time
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 TRAINING = ("mnist", "small", "wide", "line")
+PREDICTING = ("predict", "predict-small")
+NARROW = ("bf16", "f16", "int8")  # a way to predict whose name ends so keeps its weights in fewer bits
 
 
 class Epoch(NamedTuple):
@@ -38,7 +41,7 @@ class Peer:
     module: str
     variants: dict[str, dict[str, Any]] = field(default_factory=lambda: {"": {}})
     dropout: bool = True  # whether it has any; its losses are not compared where it should
-    jobs: tuple[str, ...] = (*TRAINING, "predict")
+    jobs: tuple[str, ...] = (*TRAINING, *PREDICTING)
     env: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,6 +49,7 @@ ONE_AND_ALL: dict[str, dict[str, Any]] = {"all threads": {}, "1 thread": {"threa
 
 PEERS = {
     "ironhorn": Peer("ironhorn_fit"),
+    "ironhorn-1-thread": Peer("ironhorn_fit", jobs=TRAINING, env={"IRONHORN_NUM_THREADS": "1"}),
     "jax": Peer(
         "jax_scan",
         {
@@ -63,6 +67,9 @@ PEERS = {
         },
         env={"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
     ),
+    "keras-tf-defaults": Peer(
+        "keras_fit", jobs=TRAINING, env={"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    ),
     "keras-jax": Peer(
         "keras_fit",
         {
@@ -73,7 +80,11 @@ PEERS = {
         env={"KERAS_BACKEND": "jax"},
     ),
     "torch": Peer("torch_eager", ONE_AND_ALL),
+    "torch-compile": Peer("torch_compiled", ONE_AND_ALL),
     "sklearn": Peer("sklearn_mlp", dropout=False),
     "numpy": Peer("numpy_hand"),
-    "onnxruntime": Peer("onnx_rt", jobs=("predict",)),
+    "candle": Peer("candle_rs", jobs=("mnist", "small", "line")),
+    "onnxruntime": Peer("onnx_rt", jobs=PREDICTING),
+    "openvino": Peer("openvino_rt", jobs=PREDICTING),
+    "litert": Peer("litert_rt", jobs=PREDICTING),
 }

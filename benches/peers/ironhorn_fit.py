@@ -1,13 +1,15 @@
 """Ironhorn as a user writes it: one `fit` an epoch, default threads."""
 
-from jobs import Job
+import functools
+
+from jobs import Job, data
 
 import ironhorn
 import ironhorn.layers
 import ironhorn.models
 import ironhorn.optimizers
 import ironhorn.utils
-from peers import Epoch, timed
+from peers import NARROW, Epoch, timed
 from peers.keras_like import model_of
 
 VERSIONS = {"ironhorn": f"{ironhorn._core.__version__} ({ironhorn._core.cpu_level()})"}
@@ -25,6 +27,9 @@ class Trainer:
         history = self.model.fit(self.x, self.y, batch_size=self.batch, epochs=1, shuffle=self.shuffle, verbose=0)
         return history.history["loss"][-1]
 
+    def predict(self, x):
+        return self.model.predict(x, verbose=0)
+
     def run(self, epochs: int) -> list[Epoch]:
         return timed(self.train, epochs)
 
@@ -33,6 +38,14 @@ def predictors(job: Job, weights):
     model = model_of(job, ironhorn)
     model.set_weights(weights)
     ways = {"model.predict": lambda: lambda x: model.predict(x, verbose=0)}
-    if hasattr(model, "predictor"):
-        ways["model.predictor"] = model.predictor
+    if not hasattr(model, "predictor"):
+        return ways
+    ways["predictor"] = model.predictor
+    for precision in NARROW:
+        options = {"precision": precision} | ({"calibrate": data(job)[0][:1000]} if precision == "int8" else {})
+        try:
+            model.predictor(**options)
+        except TypeError:  # a version without it
+            continue
+        ways[f"predictor, {precision}"] = functools.partial(model.predictor, **options)
     return ways

@@ -78,7 +78,10 @@ class Trainer:
             state, key, loss = step(job, x, y, state, key, rows)
             return state, key, total + loss
 
-        self.epoch, self.one = epoch, one
+        self.epoch, self.one, self.answers = epoch, one, answers(job)
+
+    def predict(self, x):
+        return np.asarray(self.answers(self.state[0], x))
 
     def train(self) -> float:
         rows = self.rng.permutation(self.job.rows) if self.shuffle else np.arange(self.job.rows)
@@ -96,7 +99,16 @@ class Trainer:
         return timed(self.train, epochs)
 
 
+def answers(job: Job):
+    """The compiled prediction: of parameters and rows."""
+
+    def predict(params, x):
+        out = network(params, x, None, 0.0)
+        return jax.nn.softmax(out) if job.classes else out
+
+    return jax.jit(predict)
+
+
 def predictors(job: Job, weights):
-    params = [jnp.array(w) for w in weights]
-    predict = jax.jit(lambda params, x: jax.nn.softmax(network(params, x, None, 0.0)))
+    params, predict = [jnp.array(w) for w in weights], answers(job)
     return {"jit": lambda: lambda x: np.asarray(predict(params, x))}

@@ -46,10 +46,14 @@ class Trainer:
         self.x, self.y, self.batch, self.shuffle = x, y, job.batch, shuffle
         # On JAX, Keras takes the logarithm of clipped probabilities: where they saturate, as at the start of wide, the
         # loss is another one. TensorFlow finds the logits by itself.
-        logits = BACKEND == "jax"
+        self.logits = logits = BACKEND == "jax" and job.classes
         steps = min(steps_per_execution or job.steps, job.steps)
         self.model = model_of(job, keras, logits, jit_compile=jit_compile, steps_per_execution=steps)
         self.model.set_weights(weights)
+
+    def predict(self, x):
+        out = self.model.predict(x, batch_size=1024, verbose=0)
+        return keras.ops.convert_to_numpy(keras.ops.softmax(out)) if self.logits else out
 
     def run(self, epochs: int) -> list[Epoch]:
         timer = Timer()

@@ -86,6 +86,9 @@ class Trainer:
         order = rows.reshape(self.job.steps, self.job.batch)
         return sum(self.step(self.x[rows], self.y[rows]) for rows in order) / self.job.steps
 
+    def predict(self, x):
+        return forward(self.params, x)
+
     def run(self, epochs: int) -> list[Epoch]:
         return timed(self.train, epochs)
 

@@ -3,30 +3,12 @@
 import functools
 
 import numpy as np
-import onnx
 import onnxruntime
 from jobs import Job
-from onnx import TensorProto, helper, numpy_helper
+
+from peers.onnx_model import model_bytes
 
 VERSIONS = {"onnxruntime": onnxruntime.__version__}
-
-
-def model_bytes(job: Job, weights) -> bytes:
-    nodes, value = [], "x"
-    for layer in range(len(weights) // 2):
-        nodes.append(helper.make_node("Gemm", [value, f"w{2 * layer}", f"w{2 * layer + 1}"], [f"z{layer}"]))
-        last = 2 * layer + 2 == len(weights)
-        value = "y" if last else f"a{layer}"
-        nodes.append(helper.make_node("Softmax" if last else "Relu", [f"z{layer}"], [value]))
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", width])
-        for name, width in (("x", job.widths[0]), ("y", job.widths[-1]))
-    ]
-    arrays = [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
-    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], arrays)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
 def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

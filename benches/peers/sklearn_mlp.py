@@ -49,10 +49,17 @@ class Trainer:
         self.model.partial_fit(self.x, self.y)
         return self.model.loss_ * (1 if self.job.classes else 2)
 
+    def predict(self, x):
+        return self.model.predict_proba(x) if self.job.classes else self.model.predict(x)[:, None]
+
     def run(self, epochs: int) -> list[Epoch]:
         return timed(self.train, epochs)
 
 
 def predictors(job: Job, weights):
     x = np.zeros((1, job.widths[0]), np.float32)
-    return {"predict_proba": lambda: mlp(job, x, np.zeros(1, np.int64), weights, 0, True).predict_proba}
+    y = np.zeros(1, np.int64 if job.classes else np.float32)
+    model = mlp(job, x, y, weights, 0, True)
+    if job.classes:
+        return {"predict_proba": lambda: model.predict_proba}
+    return {"predict": lambda: lambda x: model.predict(x)[:, None]}

@@ -52,12 +52,19 @@ class Trainer:
             total += loss.detach()
         return total.item() / self.job.steps
 
+    @torch.inference_mode()
+    def predict(self, x):
+        out = self.net.eval()(torch.from_numpy(x))
+        self.net.train()
+        return out.softmax(-1).numpy() if self.job.classes else out.numpy()
+
     def run(self, epochs: int) -> list[Epoch]:
         return timed(self.train, epochs)
 
 
 def predictors(job: Job, weights):
-    net = nn.Sequential(*network(job, weights), nn.Softmax(dim=-1)).eval()
+    ends = (nn.Softmax(dim=-1),) if job.classes else ()
+    net = nn.Sequential(*network(job, weights), *ends).eval()
 
     @torch.inference_mode()
     def predict(x):

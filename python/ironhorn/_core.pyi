@@ -12,10 +12,11 @@ compiled, already training), ``MemoryError``, ``DeviceError`` (no such device, l
 """
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "DeviceError",
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "NonFiniteError",
     "Optimizer",
+    "Predictor",
     "Session",
     "Variable",
     "__version__",
@@ -269,6 +271,9 @@ class Model:
 
         ``training``: as a training step computes them, with noise, and with the statistics of the batch, which then
         move the moving ones."""
+    def predict_rows(self, x: NDArray[Any]) -> NDArray[np.float32] | None:
+        """The output for one array of a few samples; ``None`` where that takes more than a look at the weights, or for
+        samples that do not fit."""
     def gradients(
         self,
         x: Sequence[NDArray[Any]],
@@ -279,6 +284,22 @@ class Model:
     @property
     def variables(self) -> list[Variable]:
         """Every variable once, in the order of the layers."""
+
+@disjoint_base
+class Predictor:
+    """A snapshot of a model's weights.
+
+    ``plain``: whether the answer is the one output as it is. ``precision``: ``"f32"``, ``"f16"``, ``"bf16"`` or
+    ``"int8"``, which alone takes ``calibrate``, samples like those to come."""
+
+    def __new__(cls, model: Model, plain: bool, precision: str, calibrate: NDArray[Any] | None) -> Self: ...
+    def __call__(self, x: Any, out: Any = None) -> Any:
+        """Answers contiguous float32 rows for one input at once; calls ``_general(x, out)`` for everything else."""
+    def _run(self, x: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """The outputs for arrays of any dtype and layout, one an input."""
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Without the batch dimension."""
 
 @final
 class File:

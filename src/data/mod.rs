@@ -13,7 +13,11 @@ use crate::backend::cpu::simd::PANEL;
 use crate::error::{Error, Result};
 use dtype::with_element;
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A borrowed array; its first axis counts samples.
 #[derive(Clone)]
@@ -191,9 +195,10 @@ impl Array {
                         let from = start.add(r * columns + panel * PANEL);
                         let line = into.at(panel, to + i * per_sample + r);
                         if count == PANEL {
-                            for c in 0..PANEL {
-                                *line.add(c) = from.add(c).read_unaligned().to_f32();
-                            }
+                            // By way of an array: the compiler need not fear that source and target overlap, and takes
+                            // several elements at a time.
+                            let elements = from.cast::<[T; PANEL]>().read_unaligned();
+                            *line.cast::<[f32; PANEL]>() = elements.map(T::to_f32);
                         } else {
                             for c in 0..count {
                                 *line.add(c) = from.add(c).read_unaligned().to_f32();
@@ -205,22 +210,24 @@ impl Array {
         }
     }
 
-    /// Asks the processor to bring a contiguous sample nearer; nothing where it cannot be asked, or for samples so small
-    /// that the hardware does as well.
-    #[inline]
-    pub fn prefetch(&self, row: usize) {
-        const LINE: usize = 64;
-        let bytes = self.row_len * self.dtype.size();
-        if !self.contiguous || bytes < 2 * LINE || row >= self.rows() {
-            return;
+    /// Cache lines of a contiguous sample that are worth asking for in time; 0 for samples so small that the hardware does as
+    /// well.
+    pub fn lines(&self) -> usize {
+        match (self.row_len * self.dtype.size()).div_ceil(LINE) {
+            lines if self.contiguous && lines > 2 => lines,
+            _ => 0,
         }
+    }
+
+    /// Asks the processor to bring lines of a sample nearer; nothing where it cannot be asked.
+    #[inline]
+    pub fn prefetch(&self, row: usize, lines: Range<usize>) {
         #[cfg(target_arch = "x86_64")]
-        for at in (0..bytes).step_by(LINE) {
+        for line in lines {
             use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            // SAFETY: the line is the sample's; a prefetch reads nothing in any case.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T1>(self.data.offset(row as isize * self.strides[0]).add(at).cast());
-            }
+            let start = self.data.wrapping_offset(row as isize * self.strides[0]);
+            // SAFETY: a prefetch reads nothing, wherever it points.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(line * LINE).cast()) };
         }
     }
 

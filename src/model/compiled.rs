@@ -72,7 +72,7 @@ impl Asked {
 /// Where an executor can be used again: on the same device (`None`: the model's own backend), in the same process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Home {
-    pub(super) device: Option<Device>,
+    pub(crate) device: Option<Device>,
     pub(super) process: u32,
 }
 

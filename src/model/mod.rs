@@ -11,6 +11,8 @@ pub use samples::Samples;
 #[cfg(feature = "python")]
 pub(crate) use samples::tuple;
 
+#[cfg(feature = "python")]
+use crate::backend::cpu::{Chain, Storage, simd::Level};
 use crate::backend::{Backend, Device, Purpose};
 use crate::error::{Error, Result};
 use crate::optimizers::OptimizerState;
@@ -39,6 +41,9 @@ pub struct Model {
     backend: Option<Arc<dyn Backend>>,
     compiled: Mutex<Option<Arc<Compiled>>>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// The chain of the latest snapshot that was asked for one.
+    #[cfg(feature = "python")]
+    chain: Mutex<Option<(u64, Option<Arc<Chain>>)>>,
     pub(crate) predictors: Mutex<Vec<Settled>>,
     pub(crate) training: Mutex<()>,
     /// Epochs begun, which the order of the samples is drawn by.
@@ -67,6 +72,8 @@ impl Model {
             backend,
             compiled: Mutex::new(None),
             snapshot: Mutex::new(None),
+            #[cfg(feature = "python")]
+            chain: Mutex::new(None),
             predictors: Mutex::new(Vec::new()),
             training: Mutex::new(()),
             epochs: AtomicU64::new(0),
@@ -181,6 +188,21 @@ impl Model {
         let fresh = Arc::new(Snapshot::take(&self.plan.variables)?);
         *latest = Some(fresh.clone());
         Ok(fresh)
+    }
+
+    /// The chain that the model is, with the weights of [`Model::snapshot`].
+    #[cfg(feature = "python")]
+    pub(crate) fn chain(&self) -> Result<Option<Arc<Chain>>> {
+        let weights = self.snapshot()?;
+        let mut latest = lock(&self.chain);
+        match latest.as_ref() {
+            Some((id, chain)) if *id == weights.id() => Ok(chain.clone()),
+            _ => {
+                let chain = Chain::new(&self.plan, &weights, Level::current(), Storage::Whole)?.map(Arc::new);
+                *latest = Some((weights.id(), chain.clone()));
+                Ok(chain)
+            }
+        }
     }
 
     /// Makes the next reader look at the variables again.

@@ -2,6 +2,7 @@
 
 use crate::data::{Array, DType};
 use crate::error::Error;
+use numpy::npyffi::{NPY_TYPES, flags::NPY_ARRAY_ALIGNED};
 use numpy::{
     PyArray, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
 };
@@ -31,6 +32,15 @@ fn dtype_of(array: &Bound<PyUntypedArray>, place: &str) -> PyResult<DType> {
         let expected = "an array of numbers (bool, integers or floats of up to 64 bits, in native byte order)";
         Error::wrong_type(place, expected, format!("dtype {descr}")).into()
     })
+}
+
+/// Whether an array is of native float32, aligned, and has these flags of NumPy's.
+pub fn is_plain(array: &Bound<PyUntypedArray>, flags: i32) -> bool {
+    let wanted = flags | NPY_ARRAY_ALIGNED;
+    // SAFETY: the array is alive.
+    let has = unsafe { (*array.as_array_ptr()).fields.flags } & wanted == wanted;
+    let descr = array.dtype();
+    has && descr.num() == NPY_TYPES::NPY_FLOAT as i32 && matches!(descr.byteorder(), b'=' | b'|')
 }
 
 /// Borrows a NumPy array: its memory is read where it is, and the array is kept alive.

@@ -8,6 +8,7 @@ mod layer;
 mod metric;
 mod model;
 mod optimizer;
+mod predictor;
 mod rules;
 mod session;
 
@@ -32,6 +33,8 @@ mod _core {
     use super::model::Model;
     #[pymodule_export]
     use super::optimizer::{Optimizer, schedule_value};
+    #[pymodule_export]
+    use super::predictor::Predictor;
     #[pymodule_export]
     use super::rules::{compute_fans, constrain, regularizer_gradient, regularizer_value};
     #[pymodule_export]

@@ -26,7 +26,7 @@ type GradientArrays<'py> =
     (Bound<'py, PyDict>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>);
 
 /// Borrows arrays; where there are several, an error says which.
-fn borrow_all(arrays: &[Bound<PyUntypedArray>], name: &str) -> PyResult<Vec<Array>> {
+pub(super) fn borrow_all(arrays: &[Bound<PyUntypedArray>], name: &str) -> PyResult<Vec<Array>> {
     let place = |i: usize| if arrays.len() == 1 { name.to_string() } else { format!("{name}[{i}]") };
     arrays.iter().enumerate().map(|(i, array)| borrow(array, &place(i))).collect()
 }
@@ -144,6 +144,18 @@ impl Model {
         };
         let shapes = self.0.output_shapes().into_iter();
         out.into_iter().zip(shapes).map(|(out, shape)| array_of(py, out, &[&[rows], &shape[..]].concat())).collect()
+    }
+    /// The outputs for one array of a few samples; `None` where that takes more than a look at the weights.
+    fn predict_rows<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+    ) -> PyResult<Option<Bound<'py, PyArrayDyn<f32>>>> {
+        let Ok(x) = borrow(x, "x") else { return Ok(None) };
+        let rows = x.rows();
+        let Some(out) = guarded(|| self.0.predict_rows(&x))? else { return Ok(None) };
+        let shape = [&[rows], &self.0.output_shapes()[0][..]].concat();
+        array_of(py, out, &shape).map(Some)
     }
     /// Loss and metrics of one batch, the gradients of the trained variables (None for the others) in the order of
     /// `variables`, and those of the inputs.

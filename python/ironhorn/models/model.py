@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from .. import _core, saving, serialization
 from ..config import _resolve
 from ..layers.base import Layer, build_lock
-from ..layers.structure import flatten, pack_as
+from ..layers.structure import flatten
 from ..layers.tensor import KerasTensor
 from ..saving.files import reduced
 from .graph import Program
-from .spread import adjust_ranks, spread_inputs
+from .spread import adjust_ranks, pack_outputs, spread_inputs
 from .summary import print_summary
 from .trainer import Trainer
 
@@ -165,13 +165,7 @@ class Model(Trainer, Layer):
 
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
         """Results in the structure of the outputs; a list of one is the one."""
-        outputs = self._structure()[1]
-        exact = [
-            result.astype(tensor.dtype) if np.dtype(tensor.dtype).kind in "iu" else result
-            for result, tensor in zip(results, flatten(outputs), strict=True)
-        ]
-        packed = pack_as(outputs, exact)
-        return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
+        return pack_outputs(self._structure()[1], results)
 
     def _ensure_built_for(self, arrays: Sequence[NDArray[Any]]) -> None:
         with build_lock:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.structure import flatten, flatten_with_path, keys_of, map_structure
+from ..layers.structure import flatten, flatten_with_path, keys_of, map_structure, pack_as
 from .arrays import Array, adjust_rank, as_array
 from .outputs import Output
 
@@ -155,6 +155,16 @@ def spread_weights(outputs: Any, weights: Any, argument: str) -> list[Array | No
     else:
         values = [weights] * outputs.count
     return [None if value is None else as_array(value, argument) for value in values]
+
+
+def pack_outputs(structure: Any, results: Sequence[Array]) -> Any:
+    """Results in the structure of the outputs; a list of one is the one."""
+    exact = [
+        result.astype(tensor.dtype) if np.dtype(tensor.dtype).kind in "iu" else result
+        for result, tensor in zip(results, flatten(structure), strict=True)
+    ]
+    packed = pack_as(structure, exact)
+    return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
 
 
 def adjust_ranks(model: Any, arrays: Sequence[Array]) -> list[Array]:

@@ -63,7 +63,7 @@ impl CpuExecutor {
         let rows = identity(&feed)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let context = self.context(&feed, &self.memory[0], &variables, &refused);
-        self.run_alone(&context, &Step { rows: &rows, next: &[], number });
+        self.run_alone(&context, &Step { rows: &rows, next: &[], number }, &mut self.clock(&Worker::alone()));
         if let row @ 0.. = refused.load(Ordering::Relaxed) {
             return Err(refusal(row));
         }

@@ -3,6 +3,7 @@
 use super::elementwise::Share;
 use super::gemm::{self, Panels, Start};
 use super::simd::{PANEL, Task, Vector};
+use super::skip::{self, Right};
 
 /// C = start + A · B on a share of C.
 pub struct Product {
@@ -13,15 +14,22 @@ pub struct Product {
     pub b: Panels,
     pub c: Panels,
     pub start: Start,
+    /// Room for lists, see [`skip::product_floats`].
+    pub lists: *mut f32,
 }
 
 impl Task for Product {
     type Output = ();
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Product { share, depth, a, b, c, start } = self;
-        // SAFETY: the share of C is this worker's alone; A and B were finished before.
-        unsafe { gemm::product::<V>(share.rows, share.panels, depth, a, b, c, start) }
+        let Product { share: Share { rows, panels }, depth, a, b, c, start, lists } = self;
+        // SAFETY: the share of C and the lists are this worker's alone; A and B were finished before.
+        unsafe {
+            let right = Right::Kernel(b);
+            if !skip::product::<V>(rows.clone(), panels.clone(), depth, a, right, c, start, lists) {
+                gemm::product::<V>(rows, panels, depth, a, b, c, start);
+            }
+        }
     }
 }
 
@@ -38,6 +46,8 @@ pub struct InputGradient {
     pub accumulate: bool,
     /// Room for two panels of `columns` lines, rounded up to whole panels.
     pub scratch: *mut f32,
+    /// Room for lists, see [`skip::product_floats`].
+    pub lists: *mut f32,
 }
 
 impl Task for InputGradient {
@@ -45,6 +55,12 @@ impl Task for InputGradient {
     #[inline(always)]
     fn run<V: Vector>(self) {
         let start = if self.accumulate { Start::Accumulate } else { Start::Zero };
+        let Share { rows, panels } = self.share.clone();
+        let right = Right::Transposed(self.kernel, self.rows);
+        // SAFETY: the share and the lists are this worker's alone; dY and W were finished before.
+        if unsafe { skip::product::<V>(rows, panels, self.columns, self.dy, right, self.dx, start, self.lists) } {
+            return;
+        }
         let stride = self.columns.next_multiple_of(PANEL) * PANEL;
         for panel in self.share.panels.clone().step_by(V::TILE_PANELS) {
             let across = (self.share.panels.end - panel).min(V::TILE_PANELS);

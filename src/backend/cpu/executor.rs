@@ -8,6 +8,7 @@ use super::memory::Memory;
 use super::ops::{Context, Step};
 use super::pace::{Choice, Pace};
 use super::pool::{self, Worker};
+use super::profile::{Clock, Profile};
 use super::program::{Op, Program};
 use super::simd::Level;
 use super::threads::num_threads;
@@ -70,6 +71,7 @@ impl CpuBackend {
             feed: None,
             scheduled: None,
             pace: Pace::default(),
+            profile: Profile::wanted(),
         })
     }
 }
@@ -87,6 +89,7 @@ pub(crate) struct CpuExecutor {
     /// The optimizer that the program was scheduled for.
     scheduled: Option<OptimizerConfig>,
     pace: Pace,
+    profile: Option<Profile>,
 }
 
 /// What the workers of a training region tell each other.
@@ -115,10 +118,25 @@ impl CpuExecutor {
     }
 
     /// Runs `program` on one batch, alone.
-    pub(super) fn run_alone(&self, context: &Context, step: &Step) {
+    pub(super) fn run_alone(&self, context: &Context, step: &Step, clock: &mut Clock) {
         let worker = Worker::alone();
-        for scheduled in &self.program.ops {
+        clock.waited(0);
+        for (i, scheduled) in self.program.ops.iter().enumerate() {
             context.execute(scheduled, &worker, step);
+            clock.worked(i);
+        }
+        clock.batch(step.rows.len());
+    }
+
+    /// A worker's clock.
+    pub(super) fn clock(&self, worker: &Worker) -> Clock<'_> {
+        Clock::of(self.profile.as_ref(), worker.index, worker.threads, self.program.ops.len())
+    }
+
+    /// Prints where the time of a run went, where that is wanted.
+    fn report(&self) {
+        if let Some(profile) = &self.profile {
+            profile.report(&self.plan, &self.program, &self.purpose, self.backend.level);
         }
     }
 
@@ -164,6 +182,7 @@ pub(super) fn refusal(row: i64) -> Error {
 
 impl Executor for CpuExecutor {
     fn bind_data(&mut self, feed: Arc<Feed>) -> Result<()> {
+        self.report();
         self.feed = Some(feed);
         Ok(())
     }
@@ -232,6 +251,7 @@ impl Executor for CpuExecutor {
         let this = &*self;
         pool::region(threads, |worker| {
             let context = this.context(&feed, &this.memory[worker.index], variables.get(), &refused);
+            let mut clock = this.clock(worker);
             while next.load(Ordering::Relaxed) == 0 || Instant::now() < steps.deadline {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
@@ -239,7 +259,7 @@ impl Executor for CpuExecutor {
                 }
                 let from = (steps.from + index) * steps.batch;
                 let rows = &steps.order[from..(from + steps.batch).min(steps.order.len())];
-                this.run_alone(&context, &Step { rows, next: &[], number: 0 });
+                this.run_alone(&context, &Step { rows, next: &[], number: 0 }, &mut clock);
                 context.tally(rows.len(), &mut results[index].lock().unwrap_or_else(PoisonError::into_inner));
             }
         })?;
@@ -272,6 +292,7 @@ impl Executor for CpuExecutor {
         let this = &*self;
         pool::region(threads, |worker| {
             let context = this.context(&feed, &this.memory[worker.index], variables.get(), &refused);
+            let mut clock = this.clock(worker);
             loop {
                 let (index, mut out) = {
                     let mut parts = parts.get().lock().unwrap_or_else(PoisonError::into_inner);
@@ -284,7 +305,7 @@ impl Executor for CpuExecutor {
                 }
                 let from = (rows.start + index * this.batch) as u32;
                 let order: Vec<u32> = (from..(from + this.batch as u32).min(rows.end as u32)).collect();
-                this.run_alone(&context, &Step { rows: &order, next: &[], number: 0 });
+                this.run_alone(&context, &Step { rows: &order, next: &[], number: 0 }, &mut clock);
                 for ((tensor, columns), out) in outputs.iter().zip(&mut out) {
                     context.copy_out(*tensor, *columns, out);
                 }
@@ -295,6 +316,12 @@ impl Executor for CpuExecutor {
     fn synchronise(&mut self, _: &mut OptimizerState) -> Result<()> {
         // The CPU computes on the variables themselves.
         Ok(())
+    }
+}
+
+impl Drop for CpuExecutor {
+    fn drop(&mut self) {
+        self.report();
     }
 }
 
@@ -313,6 +340,7 @@ unsafe impl<T: ?Sized> Sync for Shared<'_, T> {}
 impl CpuExecutor {
     /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
     fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
+        let mut clock = self.clock(worker);
         for batch in steps.from..steps.until {
             let rows_of = |batch: usize| {
                 let bound = |b: usize| (b * steps.batch).min(steps.order.len());
@@ -320,10 +348,11 @@ impl CpuExecutor {
             };
             let rows = rows_of(batch);
             let step = Step { rows, next: rows_of(batch + 1), number: first + (batch - steps.from) as u64 };
-            for scheduled in &self.program.ops {
+            for (i, scheduled) in self.program.ops.iter().enumerate() {
                 if scheduled.barrier {
                     worker.wait();
                 }
+                clock.waited(i);
                 if scheduled.op == Op::Tally {
                     // Past this barrier weights change: a batch with a refused target ends here, for every worker.
                     if context.refused.load(Ordering::Relaxed) >= 0 {
@@ -351,8 +380,10 @@ impl CpuExecutor {
                 } else {
                     context.execute(scheduled, worker, &step);
                 }
+                clock.worked(i);
             }
             worker.wait();
+            clock.batch(rows.len());
             if worker.index == 0 {
                 control.done.fetch_add(1, Ordering::Relaxed);
             }

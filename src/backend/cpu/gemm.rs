@@ -48,7 +48,7 @@ pub enum Start {
 impl Start {
     /// The start of the sums from panel `p` on.
     #[inline(always)]
-    fn at_panel(self, p: usize) -> Self {
+    pub fn at_panel(self, p: usize) -> Self {
         match self {
             // SAFETY: panels are within the bias, whose layout has as many as C.
             Start::Row(row) => Start::Row(unsafe { row.add(p * PANEL) }),
@@ -268,20 +268,29 @@ pub unsafe fn product_transposed<V: Vector>(
 /// `w` must hold the rows and columns, `out` must have room for `columns` lines, rounded up to whole panels.
 #[inline(always)]
 pub unsafe fn transpose_panel<V: Vector>(w: Panels, rows: usize, columns: usize, panel: usize, out: *mut f32) {
+    for p in 0..columns.div_ceil(PANEL) {
+        // SAFETY: within the caller's contract.
+        unsafe { transpose_block::<V>(w, rows, panel, p, out.add(p * PANEL * PANEL)) };
+    }
+}
+
+/// The part of [`transpose_panel`] that comes from panel `of` of `w`: 16 lines into `out`.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub unsafe fn transpose_block<V: Vector>(w: Panels, rows: usize, panel: usize, of: usize, out: *mut f32) {
     let first = panel * PANEL;
     let count = (rows - first).min(PANEL);
-    for p in 0..columns.div_ceil(PANEL) {
-        // SAFETY: within the caller's contract; `block` holds sixteen lines.
-        unsafe {
-            let from = w.at(p, first);
-            let into = out.add(p * PANEL * PANEL);
-            if count == PANEL {
-                V::transpose(from, into);
-            } else {
-                let mut block = [0.0; PANEL * PANEL];
-                std::ptr::copy_nonoverlapping(from, block.as_mut_ptr(), count * PANEL);
-                V::transpose(block.as_ptr(), into);
-            }
+    // SAFETY: within the caller's contract; `block` holds sixteen lines.
+    unsafe {
+        let from = w.at(of, first);
+        if count == PANEL {
+            V::transpose(from, out);
+        } else {
+            let mut block = [0.0; PANEL * PANEL];
+            std::ptr::copy_nonoverlapping(from, block.as_mut_ptr(), count * PANEL);
+            V::transpose(block.as_ptr(), out);
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::gemm::Panels;
 use super::rows::{TargetPlace, scratch_floats};
 use super::simd::PANEL;
-use super::update::UNIT_FLOATS;
+use super::skip::{columns_floats, product_floats};
+use super::update::{UNIT_FLOATS, UNIT_PANELS, UNIT_ROWS};
 use crate::backend::{Objective, Purpose};
 use crate::error::{Error, Result};
 use crate::losses::TargetKind;
@@ -12,6 +13,8 @@ use crate::plan::{Kind, Plan, Stage};
 
 /// Row counts are rounded up to this, so that whole blocks can be touched.
 const ROW_BLOCK: usize = 16;
+/// Rows of a panel that fill 4 KiB. Panels so far apart would fall into the same sets of a first-level cache.
+const PAGE_ROWS: usize = 64;
 
 /// What the loss of one output reads and writes; empty where there is neither loss nor metric.
 #[derive(Clone, Copy)]
@@ -49,6 +52,9 @@ pub struct Memory {
     pub penalties: Vec<*mut f64>,
     scratch: Vec<Lines>,
     scratch_lines: usize,
+    /// For products that skip zeros; they live while the scratch is used for other things.
+    lists: Vec<Lines>,
+    list_lines: usize,
     _owned: Vec<Lines>,
 }
 
@@ -83,6 +89,7 @@ impl Memory {
             batch
                 .checked_mul(rows)
                 .and_then(|n| n.checked_next_multiple_of(ROW_BLOCK))
+                .and_then(|n| if n.is_multiple_of(PAGE_ROWS) { n.checked_add(ROW_BLOCK) } else { Some(n) })
                 .ok_or_else(|| Error::OutOfMemory { place: "activations".into(), bytes: usize::MAX })
         };
         let training = purpose.is_training();
@@ -129,6 +136,8 @@ impl Memory {
             penalties: vec![std::ptr::null_mut(); plan.variables.len()],
             scratch: Vec::new(),
             scratch_lines: scratch_floats_of(plan, batch).div_ceil(PANEL),
+            lists: Vec::new(),
+            list_lines: list_floats_of(plan, purpose, batch).div_ceil(PANEL),
             _owned: Vec::new(),
         };
         for (objective, &output) in purpose.objectives().iter().zip(&plan.outputs) {
@@ -158,6 +167,7 @@ impl Memory {
     pub fn ensure_workers(&mut self, threads: usize) -> Result<()> {
         while self.scratch.len() < threads {
             self.scratch.push(lines(self.scratch_lines, "scratch")?);
+            self.lists.push(lines(self.list_lines, "lists")?);
         }
         Ok(())
     }
@@ -166,6 +176,22 @@ impl Memory {
     pub fn scratch(&self, worker: usize) -> *mut f32 {
         self.scratch[worker].as_ptr().cast_mut().cast()
     }
+
+    /// A worker's room for lists of numbers that are not zero.
+    pub fn lists(&self, worker: usize) -> *mut f32 {
+        self.lists[worker].as_ptr().cast_mut().cast()
+    }
+}
+
+/// What products of a plan's dense layers take for their lists.
+fn list_floats_of(plan: &Plan, purpose: &Purpose, batch: usize) -> usize {
+    let dense = plan.stages.iter().filter(|s| matches!(s.kind, Kind::Dense { .. }));
+    let of_stage = |s: &Stage| {
+        let rows = batch.saturating_mul(plan.tensors[s.output].rows());
+        let kept = if purpose.has_gradients() { columns_floats(UNIT_PANELS, rows, UNIT_ROWS) } else { 0 };
+        product_floats(rows).max(kept)
+    };
+    dense.map(of_stage).max().unwrap_or(0)
 }
 
 fn output_memory(arena: &mut Arena, objective: &Objective, rows: usize, columns: usize) -> Result<OutputMemory> {

@@ -101,12 +101,18 @@ impl Context<'_> {
     }
 
     /// Asks the memory for share `index` of `count` of what this worker will gather in the next step. A random row of a
-    /// large data set comes from far away; spread over the update, the journey costs nothing.
+    /// large data set comes from far away; spread over the largest update, a few lines at a time, the journey costs nothing.
     pub fn prefetch(&self, index: usize, count: usize, worker: &Worker, step: &Step) {
-        let samples = part(step.next.len(), ROW_GRAIN, worker);
-        let own = samples.start + samples.len() * index / count..samples.start + samples.len() * (index + 1) / count;
-        for &row in &step.next[own] {
-            self.feed.inputs.iter().for_each(|input| input.prefetch(row as usize));
+        let samples = &step.next[part(step.next.len(), ROW_GRAIN, worker)];
+        for input in &self.feed.inputs {
+            let (lines, all) = (input.lines(), input.lines() * samples.len());
+            let (mut at, end) = (all * index / count, all * (index + 1) / count);
+            while at < end {
+                let (sample, first) = (at / lines, at % lines);
+                let some = (lines - first).min(end - at);
+                input.prefetch(samples[sample] as usize, first..first + some);
+                at += some;
+            }
         }
     }
 
@@ -170,7 +176,8 @@ impl Context<'_> {
             Kind::Dense { kernel, bias } => {
                 let start = bias.map_or(Start::Zero, |b| Start::Row(self.variables[b]));
                 let b = Panels { start: self.variables[*kernel], stride: from.columns() * PANEL };
-                self.level.run(Product { share, depth: from.columns(), a: x, b, c: y, start });
+                let lists = self.memory.lists(worker.index);
+                self.level.run(Product { share, depth: from.columns(), a: x, b, c: y, start, lists });
             }
             Kind::Map(activation) => self.level.run(Map { activation, share, x, y }),
             Kind::RowMap(activation) => self.level.run(RowMap {
@@ -214,6 +221,7 @@ impl Context<'_> {
                 dx,
                 accumulate,
                 scratch: self.memory.scratch(worker.index),
+                lists: self.memory.lists(worker.index),
             }),
             Kind::Map(activation) => self.level.run(MapBackward { activation, share, x, y, dy, dx, accumulate }),
             Kind::RowMap(activation) => self.level.run(RowMapBackward {

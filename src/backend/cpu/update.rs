@@ -1,21 +1,24 @@
 //! Gradients of dense layers and the optimizer's update.
 //!
-//! A unit is a block of kernel rows in one or two panels. Its gradient is computed into a scratch that stays in the
+//! A unit is a block of kernel rows in up to four panels. Its gradient is computed into a scratch that stays in the
 //! first-level cache. On the fused path the rule runs over it at once, while the lines of the weights are near: no
 //! gradient goes to memory. On the general path it is stored (or added) to the gradient buffers, and the same rule
 //! runs over those later. Both call [`ApplyRule`] on the same numbers and so give the same bits.
 
 use super::gemm::{self, Panels};
 use super::simd::{Level, PANEL, Task, Vector};
+use super::skip::Columns;
 use crate::constraints::Constraint;
 use crate::optimizers::{MAX_SLOTS, Update};
 use crate::params::{Layout, Line, panels};
 use std::ops::Range;
 
-/// Kernel rows in a unit: with two panels 8 KiB of gradient.
-const UNIT_ROWS: usize = 64;
-/// Panels in a unit.
-const UNIT_PANELS: usize = 2;
+/// Kernel rows in a unit, at most.
+pub const UNIT_ROWS: usize = 128;
+/// Kernel rows in a unit of a single panel: a narrow kernel should be work for several.
+const NARROW_UNIT_ROWS: usize = 64;
+/// Panels in a unit, at most.
+pub const UNIT_PANELS: usize = 4;
 /// Floats of scratch for a unit's gradient and its bias's.
 pub const UNIT_FLOATS: usize = (UNIT_ROWS + 1) * UNIT_PANELS * PANEL;
 
@@ -27,17 +30,24 @@ pub struct Unit {
     pub across: usize,
 }
 
+/// Kernel rows of a unit: about the same for all, in whole panels of the layer's input.
+fn unit_rows(kernel: Layout) -> usize {
+    let most = if kernel.columns <= PANEL { NARROW_UNIT_ROWS } else { UNIT_ROWS };
+    kernel.rows.div_ceil(kernel.rows.div_ceil(most).max(1)).next_multiple_of(PANEL).max(PANEL)
+}
+
 /// How many units a kernel has.
 pub fn units(kernel: Layout) -> usize {
-    kernel.rows.div_ceil(UNIT_ROWS) * panels(kernel.columns).div_ceil(UNIT_PANELS)
+    kernel.rows.div_ceil(unit_rows(kernel)) * panels(kernel.columns).div_ceil(UNIT_PANELS)
 }
 
 /// Unit number `index`: panel by panel, so that a run of units is a run of memory.
 pub fn unit(kernel: Layout, index: usize) -> Unit {
-    let down = kernel.rows.div_ceil(UNIT_ROWS);
-    let (row, panel) = (index % down * UNIT_ROWS, index / down * UNIT_PANELS);
+    let height = unit_rows(kernel);
+    let down = kernel.rows.div_ceil(height);
+    let (row, panel) = (index % down * height, index / down * UNIT_PANELS);
     Unit {
-        rows: row..(row + UNIT_ROWS).min(kernel.rows),
+        rows: row..(row + height).min(kernel.rows),
         panel,
         across: (panels(kernel.columns) - panel).min(UNIT_PANELS),
     }
@@ -51,6 +61,8 @@ pub struct UnitGradient<'a> {
     pub dy: Panels,
     /// Rows of the batch.
     pub depth: usize,
+    /// The numbers of dY in these panels that are not zero, where that pays.
+    pub columns: Option<Columns>,
     pub scratch: *mut f32,
 }
 
@@ -60,6 +72,12 @@ impl Task for UnitGradient<'_> {
     fn run<V: Vector>(self) {
         let Unit { rows, panel, across } = self.unit;
         let mut done = 0;
+        if let Some(columns) = self.columns {
+            let c = Panels { start: self.scratch, stride: rows.len() * PANEL };
+            // SAFETY: the scratch has room for the unit; X and dY hold `depth` rows.
+            unsafe { columns.product::<V>(self.x, rows.clone(), self.depth, c) };
+            done = *across;
+        }
         while done < *across {
             let now = (across - done).min(V::TILE_PANELS);
             let stride = rows.len() * PANEL;
@@ -85,6 +103,28 @@ impl Task for UnitGradient<'_> {
                 }
             }
         }
+    }
+}
+
+/// Lists the numbers of a unit's panels of dY that are not zero, for all units of those panels.
+pub struct ListColumns<'a> {
+    pub unit: &'a Unit,
+    /// Columns of X.
+    pub rows: usize,
+    pub dy: Panels,
+    /// Rows of the batch.
+    pub depth: usize,
+    /// Room for the lists, see [`super::skip::columns_floats`].
+    pub lists: *mut f32,
+}
+
+impl Task for ListColumns<'_> {
+    type Output = Option<Columns>;
+    #[inline(always)]
+    fn run<V: Vector>(self) -> Option<Columns> {
+        let ListColumns { unit, rows, dy, depth, lists } = self;
+        // SAFETY: dY was finished before; the lists are this worker's alone.
+        unsafe { Columns::of::<V>(dy, unit.panel..unit.panel + unit.across, rows, depth, lists) }
     }
 }
 

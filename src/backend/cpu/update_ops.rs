@@ -6,7 +6,8 @@
 use super::ops::{Context, Step, part};
 use super::pool::Worker;
 use super::simd::PANEL;
-use super::update::{ApplyRule, Store, Unit, UnitGradient, sum_of_squares, unit, units};
+use super::skip::Columns;
+use super::update::{ApplyRule, ListColumns, Store, UNIT_PANELS, Unit, UnitGradient, sum_of_squares, unit, units};
 use crate::optimizers::{LearningRate, MAX_SLOTS, OptimizerConfig, OptimizerState, Update, UpdateVisitor};
 use crate::params::{Layout, panels};
 use crate::plan::{Kind, Plan, Stage};
@@ -78,9 +79,14 @@ impl UpdateVisitor for Fused<'_> {
     fn visit<U: Update>(self, rule: U) {
         let Fused { context, course, variables: Variables { kernel, bias, layout }, worker, step, .. } = self;
         let (count, scratch) = (self.own.len(), context.memory.scratch(worker.index));
+        let mut columns = None;
         for (i, unit) in self.own.map(|i| unit(layout, i)).enumerate() {
-            context.prefetch(i, count, worker, step);
-            context.unit_gradient(self.stage, &unit, scratch, step);
+            let prefetch = |part: usize| {
+                if context.program.largest == Some(kernel) {
+                    context.prefetch(i * UNIT_PANELS + part, count * UNIT_PANELS, worker, step);
+                }
+            };
+            context.unit_gradient(self.stage, &unit, &mut columns, worker, step);
             let apply = |variable: usize, (at, from, count): (usize, usize, usize)| {
                 // SAFETY: the scratch holds the unit's gradient.
                 let gradient = unsafe { scratch.add(from) };
@@ -92,7 +98,11 @@ impl UpdateVisitor for Fused<'_> {
                 }
             };
             if context.plan.trained[kernel] {
-                kernel_parts(layout, &unit).for_each(|p| apply(kernel, p));
+                for (i, part) in kernel_parts(layout, &unit).enumerate() {
+                    prefetch(i);
+                    apply(kernel, part);
+                }
+                (unit.across..UNIT_PANELS).for_each(prefetch);
             }
             if let (Some(bias), Some(part)) = (bias, bias_parts(&unit)) {
                 apply(bias, part);
@@ -128,15 +138,28 @@ impl Context<'_> {
         }
     }
 
-    /// The gradient of a unit of a dense stage into this worker's scratch.
-    fn unit_gradient(&self, stage: &Stage, unit: &Unit, scratch: *mut f32, step: &Step) {
-        self.level.run(UnitGradient {
-            unit,
-            x: self.memory.values[stage.input()],
-            dy: self.memory.gradients[stage.output],
-            depth: step.rows.len() * self.plan.tensors[stage.input()].rows(),
-            scratch,
-        });
+    /// The gradient of a unit of a dense stage into this worker's scratch. `listed` holds lists of dY between the units of
+    /// the same panels, which follow each other.
+    fn unit_gradient(
+        &self,
+        stage: &Stage,
+        unit: &Unit,
+        listed: &mut Option<(usize, Option<Columns>)>,
+        worker: &Worker,
+        step: &Step,
+    ) {
+        let (input, dy) = (&self.plan.tensors[stage.input()], self.memory.gradients[stage.output]);
+        let depth = step.rows.len() * input.rows();
+        let columns = match *listed {
+            Some((panel, columns)) if panel == unit.panel => columns,
+            _ => {
+                let lists = self.memory.lists(worker.index);
+                self.level.run(ListColumns { unit, rows: input.columns(), dy, depth, lists })
+            }
+        };
+        *listed = Some((unit.panel, columns));
+        let (x, scratch) = (self.memory.values[stage.input()], self.memory.scratch(worker.index));
+        self.level.run(UnitGradient { unit, x, dy, depth, columns, scratch });
     }
 
     /// Where a variable's gradient is stored: in a buffer, or in the slot where the gradients of several steps add up.
@@ -160,9 +183,9 @@ impl Context<'_> {
         let Some(variables) = self.variables_of(stage) else {
             return self.gradient_kind(s, accumulate, worker, step);
         };
-        let scratch = self.memory.scratch(worker.index);
+        let (scratch, mut columns) = (self.memory.scratch(worker.index), None);
         for unit in part(units(variables.layout), 1, worker).map(|i| unit(variables.layout, i)) {
-            self.unit_gradient(stage, &unit, scratch, step);
+            self.unit_gradient(stage, &unit, &mut columns, worker, step);
             let store = |variable: usize, (at, from, count): (usize, usize, usize)| {
                 // SAFETY: the unit's part of the gradient buffer is this worker's alone.
                 let (from, into) = unsafe { (scratch.add(from).cast_const(), self.gradient_of(variable).add(at)) };

@@ -30,6 +30,8 @@ pub struct Program {
     pub losses: Vec<LossInput>,
     /// Which variables take the general update path.
     pub general: Vec<bool>,
+    /// The kernel of the largest update that is fused, beside which the next batch is fetched.
+    pub largest: Option<usize>,
     /// Floating-point operations for one sample.
     pub work: f64,
 }
@@ -70,8 +72,13 @@ impl Program {
         let general = (0..plan.variables.len())
             .map(|v| optimizer.is_none_or(|o| force_general || !is_fusible(plan, v, o)))
             .collect();
-        let mut program = Program { ops: Vec::new(), losses, general, work: 0.0 };
+        let mut program = Program { ops: Vec::new(), losses, general, largest: None, work: 0.0 };
         program.join_general(plan);
+        let kernels = plan.stages.iter().filter_map(|s| match s.kind {
+            Kind::Dense { kernel, .. } if plan.trained[kernel] && !program.general[kernel] => Some(kernel),
+            _ => None,
+        });
+        program.largest = kernels.max_by_key(|&v| plan.variables[v].layout().lines());
         let training = purpose.is_training();
         let mut schedule = Schedule::default();
         program.forward(plan, training, &mut schedule);

@@ -1,4 +1,4 @@
-//! AVX2 with FMA: eight lanes, masks as registers of ones and zeros.
+//! AVX2 with FMA and F16C: eight lanes, masks as registers of ones and zeros.
 
 use super::{Task, Vector, real_math, tile_shapes, x86_arithmetic, x86_operators};
 use crate::real::Real;
@@ -10,17 +10,17 @@ const LANES: usize = 8;
 
 /// Eight floats.
 #[derive(Clone, Copy)]
-pub struct F32x8(__m256);
+pub struct F32x8(pub(super) __m256);
 
 /// Eight unsigned integers.
 #[derive(Clone, Copy)]
 pub struct U32x8(__m256i);
 
-/// Calls a task where AVX2 and FMA may be used.
+/// Calls a task where AVX2, FMA and F16C may be used.
 ///
 /// # Safety
-/// The processor must have AVX2 and FMA.
-#[target_feature(enable = "avx2,fma")]
+/// The processor must have AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn run<T: Task>(task: T) -> T::Output {
     task.run::<F32x8>()
 }
@@ -76,6 +76,7 @@ impl Vector for F32x8 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const LIST_PANELS: usize = 6;
     type Bits = U32x8;
 
     #[inline(always)]

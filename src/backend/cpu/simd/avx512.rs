@@ -10,7 +10,7 @@ const LANES: usize = 16;
 
 /// Sixteen floats.
 #[derive(Clone, Copy)]
-pub struct F32x16(__m512);
+pub struct F32x16(pub(super) __m512);
 
 /// Sixteen unsigned integers.
 #[derive(Clone, Copy)]
@@ -75,6 +75,7 @@ impl Vector for F32x16 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 8;
     const TILE_PANELS: usize = 2;
+    const LIST_PANELS: usize = 8;
     type Bits = U32x16;
 
     #[inline(always)]
@@ -150,6 +151,19 @@ impl Vector for F32x16 {
                 _mm512_storeu_ps(line(4 + j), _mm512_shuffle_f32x4::<0b10_00_10_00>(high, high_rest));
                 _mm512_storeu_ps(line(12 + j), _mm512_shuffle_f32x4::<0b11_01_11_01>(high, high_rest));
             }
+        }
+    }
+    #[inline(always)]
+    unsafe fn compress(self, first: u32, values: *mut f32, offsets: *mut u32) -> usize {
+        // SAFETY: sixteen lanes each by the caller's contract; called only inside `run`.
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps());
+            let lanes = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
+            let places = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
+            // Compressed in the register: some processors take very long over a compressing store.
+            _mm512_storeu_ps(values, _mm512_maskz_compress_ps(mask, self.0));
+            _mm512_storeu_si512(offsets.cast(), _mm512_maskz_compress_epi32(mask, places));
+            mask.count_ones() as usize
         }
     }
     tile_shapes!(1 x [1 2 3 4 5 6 7 8], 2 x [1 2 3 4 5 6 7 8]);

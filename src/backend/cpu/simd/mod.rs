@@ -8,14 +8,18 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub mod dots;
 mod math;
 mod portable;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use crate::real::Real;
 use crate::rng::Bits;
 use std::sync::OnceLock;
+pub use stored::{HALVES, PAIRS, QUADS, Stored, bfloat_bits};
 
 /// Columns in a panel, on every level: one cache line, one AVX-512 register, two AVX2 registers.
 ///
@@ -27,13 +31,15 @@ pub const PANEL: usize = 16;
 /// # Safety
 /// Values exist only inside [`Level::run`], where the level's instructions are known to be there; the safe
 /// operators rely on it.
-pub trait Vector: Real {
+pub trait Vector: Real + Stored {
     /// Lanes; divides [`PANEL`].
     const LANES: usize;
     /// Rows of the largest register tile of a product.
     const TILE_ROWS: usize;
     /// Panels of the largest register tile of a product.
     const TILE_PANELS: usize;
+    /// Panels whose sums a list of terms adds to at a time, see [`super::skip`].
+    const LIST_PANELS: usize;
     /// The same lanes as unsigned integers.
     type Bits: Bits<Mask = Self::Mask>;
 
@@ -71,6 +77,25 @@ pub trait Vector: Real {
             }
         }
     }
+    /// Writes the lanes that are not zero, one after the other, and for each `first` + 16 · its number; gives their count.
+    /// May write `LANES` of both.
+    ///
+    /// # Safety
+    /// `values` and `offsets` must be writable for `LANES` elements.
+    #[inline(always)]
+    unsafe fn compress(self, first: u32, values: *mut f32, offsets: *mut u32) -> usize {
+        let (mut lanes, mut count) = ([0.0_f32; PANEL], 0);
+        // SAFETY: `lanes` holds a register; the count never exceeds the lanes seen.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            for (lane, &value) in lanes.iter().take(Self::LANES).enumerate() {
+                *values.add(count) = value;
+                *offsets.add(count) = first + (lane * PANEL) as u32;
+                count += usize::from(value != 0.0);
+            }
+        }
+        count
+    }
     /// Computes one register tile of a product; see [`super::gemm`].
     ///
     /// # Safety
@@ -93,7 +118,7 @@ pub trait Task {
 pub enum Level {
     /// What every processor of the target has; the compiler vectorises it.
     Portable,
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
     /// AVX-512 F, DQ, BW and VL.
     Avx512,
@@ -105,7 +130,9 @@ impl Level {
         match self {
             Level::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Level::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => {
                 Level::Avx2.is_available()

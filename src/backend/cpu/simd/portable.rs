@@ -10,7 +10,7 @@ const LANES: usize = 4;
 /// Four floats.
 #[derive(Clone, Copy)]
 #[repr(align(16))]
-pub struct F32x4([f32; LANES]);
+pub struct F32x4(pub(super) [f32; LANES]);
 
 /// Four unsigned integers.
 #[derive(Clone, Copy)]
@@ -121,6 +121,7 @@ impl Vector for F32x4 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const LIST_PANELS: usize = 3;
     type Bits = U32x4;
 
     #[inline(always)]
