@@ -145,6 +145,18 @@ impl Constraint {
         shape.len() == 2 && reduced.is_ok_and(|r| self.is_elementwise() || r == [true, false])
     }
 
+    /// For a shape in row-major order the weights that share a norm, where their axes are neighbours: (outer, along,
+    /// apart) for outer·apart groups of `along` weights, which lie `apart` from each other. `None` where the axes are none, or
+    /// others lie between them.
+    pub fn runs(&self, shape: &[usize]) -> Option<(usize, usize, usize)> {
+        let reduced = self.reduced(shape, "").ok()?;
+        let first = reduced.iter().position(|&r| r)?;
+        let last = reduced.iter().rposition(|&r| r)?;
+        let product = |axes: &[usize]| axes.iter().product::<usize>();
+        let whole = reduced[first..=last].iter().all(|&r| r);
+        whole.then(|| (product(&shape[..first]), product(&shape[first..=last]), product(&shape[last + 1..])))
+    }
+
     /// What weights of norm n are multiplied by; 1 for [`Constraint::NonNeg`], which has no norm.
     #[inline(always)]
     pub fn factor<R: Real>(&self, n: R) -> R {

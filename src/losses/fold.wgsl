@@ -14,13 +14,13 @@ fn NAME(row: u32, from_row: u32, factor: f32, gradient: bool) -> f32 {
     let walks = select(NAME_PASSES, NAME_WALKS, gradient);
     for (var walk = 0u; walk < walks; walk++) {
         for (var j = 0u; j < n; j++) {
-            let y = NAME_label(probability(from_row, j), share);
+            let y = NAME_label(probability(from_row, j), j, share);
             state = NAME_fold(walk, state, y, p[row * n + j], share);
         }
     }
     if (gradient) {
         for (var j = 0u; j < n; j++) {
-            let y = NAME_label(probability(from_row, j), share);
+            let y = NAME_label(probability(from_row, j), j, share);
             dp[row * n + j] = NAME_slope(state, y, p[row * n + j], share) * factor;
         }
     }

@@ -315,9 +315,13 @@ impl Loss {
         }
     }
 
-    /// Whether `Loss::wgsl` can write it: all but class weights one by one.
-    pub fn has_wgsl(&self) -> bool {
-        !matches!(self, Self::CategoricalFocalCrossentropy { alpha: Alpha::Each(list), .. } if list.len() > 1)
+    /// The weights of the classes, where each has its own.
+    #[cfg(feature = "gpu")]
+    fn class_weights(&self) -> &[f64] {
+        match self {
+            Self::CategoricalFocalCrossentropy { alpha: Alpha::Each(list), .. } => list,
+            _ => &[],
+        }
     }
 
     /// The class that is left out.

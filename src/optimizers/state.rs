@@ -89,13 +89,6 @@ impl OptimizerState {
         !self.excluded.contains(&variable)
     }
 
-    /// Which option, if any, shaders cannot follow: beside what [`OptimizerConfig::refused_by_shaders`] says, that some
-    /// variables decay and others do not, since all read the same constants.
-    pub fn refused_by_shaders(&self) -> Option<&'static str> {
-        let excluded = self.config.weight_decay.is_some() && !self.excluded.is_empty();
-        self.config.refused_by_shaders().or(excluded.then_some("exclude_from_weight_decay"))
-    }
-
     /// Counts the times that somebody may have changed slots.
     pub fn version(&self) -> u64 {
         self.version

@@ -2,14 +2,10 @@
 //! step to step and the shader stays.
 
 use super::{MAX_SLOTS, OptimizerConfig, Update, UpdateVisitor};
-use crate::real::Real;
 use crate::symbol::{Recording, Symbol, record};
 
 /// How many constants a rule may have in a shader.
 pub const MAX_PARAMETERS: usize = 32;
-
-/// How many slots a shader keeps beside a weight: with it they are one vector.
-pub const WGSL_SLOTS: usize = 3;
 
 /// The rule on paper; its results are the new weight and the new slots.
 struct OnPaper;
@@ -17,28 +13,75 @@ struct OnPaper;
 impl UpdateVisitor for OnPaper {
     type Output = Recording;
     fn visit<U: Update>(self, u: U) -> Recording {
-        assert!(U::SLOTS <= WGSL_SLOTS, "such rules are refused before a shader is written");
-        record(["w", "g", "s0", "s1", "s2"], true, |[w, g, s0, s1, s2]| {
-            let mut slots = [Symbol::zero(); MAX_SLOTS];
-            slots[..WGSL_SLOTS].copy_from_slice(&[s0, s1, s2]);
+        record(["w", "g", "s.x", "s.y", "s.z", "s.w"], true, |[w, g, slots @ ..]: [Symbol; 2 + MAX_SLOTS]| {
+            let mut slots = slots;
             let new = u.update(w, g, &mut slots);
-            vec![new, slots[0], slots[1], slots[2]]
+            std::iter::once(new).chain(slots).collect()
         })
     }
 }
 
+/// A WGSL function that gives the new weight and the new slots.
+fn function(head: &str, Recording { lines, results, .. }: &Recording) -> String {
+    let slots = results[1..].join(", ");
+    format!("fn {head} -> Updated {{\n{lines}    return Updated({}, vec4<f32>({slots}));\n}}\n", results[0])
+}
+
+const UPDATE: &str = "update(w: f32, g: f32, s: vec4<f32>)";
+
 impl OptimizerConfig {
-    /// WGSL of a function `update(w, g, s0, s1, s2)`, which gives the new weight and the new slots. It asks
-    /// `parameter(i)` for the constants. Panics for what [`OptimizerConfig::refused_by_shaders`] names.
+    /// WGSL of a function `update(w, g, s)`, which gives the new weight and the new slots. It asks `parameter(i)` for the
+    /// constants.
     pub fn wgsl(&self) -> String {
-        let Recording { lines, results, .. } = self.at_step(1, self.learning_rate.at(0), true, OnPaper);
-        let arguments = "w: f32, g: f32, s0: f32, s1: f32, s2: f32";
-        let results = results.join(", ");
-        format!("fn update({arguments}) -> vec4<f32> {{\n{lines}    return vec4<f32>({results});\n}}\n")
+        function(UPDATE, &self.recorded(1, 1.0, true))
     }
 
-    /// The parameters in step `t` (from 1) at this learning rate.
-    pub fn parameters(&self, t: u64, learning_rate: f64) -> Vec<f32> {
-        self.at_step(t, learning_rate, true, OnPaper).parameters.iter().map(|&x| x as f32).collect()
+    fn recorded(&self, t: u64, learning_rate: f64, decays: bool) -> Recording {
+        self.at_step(t, learning_rate, decays, OnPaper)
+    }
+
+    /// The same for the two passes of a rule with a trust ratio: the direction in place of a weight, and the way along it.
+    pub fn wgsl_of_directions(&self) -> Option<[String; 2]> {
+        let direction = self.direction_at_step(1, OnPaper)?;
+        let mut along = self.along(1, 1.0, true);
+        // Its parameters come after those of the direction.
+        let shifted = format!("parameter({}u + ", direction.parameters.len());
+        for text in along.results.iter_mut().chain([&mut along.lines]) {
+            *text = text.replace("parameter(", &shifted);
+        }
+        Some([function(UPDATE, &direction), function(UPDATE, &along)])
+    }
+
+    /// The way along a direction whose trust ratio is 1: the device knows the norms.
+    fn along(&self, t: u64, learning_rate: f64, decays: bool) -> Recording {
+        self.along_direction(t, learning_rate, decays, [0.0; 2], OnPaper)
+    }
+
+    /// What a step without an update does, on paper.
+    pub fn between_wgsl(&self, t: u64) -> Option<Recording> {
+        self.between_updates(t, OnPaper)
+    }
+
+    /// WGSL of a function `between(w, s)`: what a step without an update does. It asks `between_parameter(i)`.
+    pub fn wgsl_between(&self) -> String {
+        let head = "between(w: f32, s: vec4<f32>)";
+        match self.between_wgsl(1) {
+            Some(recording) => function(head, &recording).replace("parameter(", "between_parameter("),
+            None => format!("fn {head} -> Updated {{\n    return Updated(w, s);\n}}\n"),
+        }
+    }
+
+    /// The parameters at the rule's step `t` (from 1) and this learning rate, for a variable that decays or does not.
+    pub fn parameters(&self, t: u64, learning_rate: f64, decays: bool) -> Vec<f32> {
+        let parameters = match self.direction_at_step(t, OnPaper) {
+            Some(direction) => [direction.parameters, self.along(t, learning_rate, decays).parameters].concat(),
+            None => self.recorded(t, learning_rate, decays).parameters,
+        };
+        parameters.iter().map(|&x| x as f32).collect()
+    }
+
+    /// How many of the slots an update sees.
+    pub fn seen_slots(&self) -> usize {
+        self.accumulator_slot().unwrap_or(self.slots())
     }
 }

@@ -134,11 +134,6 @@ impl Kind {
         !matches!(self, Self::Embedding { .. } | Self::Discretize { .. } | Self::Encode { .. })
     }
 
-    /// Whether the GPU backend can do it.
-    pub fn runs_on_gpu(&self) -> bool {
-        matches!(self, Self::Dense { .. } | Self::Map(_) | Self::RowMap(_) | Self::Dropout { .. } | Self::Reshape)
-    }
-
     /// What messages call it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -97,4 +97,11 @@ impl Plan {
         let uses = |stage: &&Stage| stage.kind.variables().contains(&variable);
         self.stages.iter().filter(uses).all(|stage| matches!(stage.kind, Kind::Dense { .. }))
     }
+
+    /// What of a plan, if anything, the GPU backend cannot do: ids are single precision there.
+    pub fn refused_on_gpu(&self) -> Option<String> {
+        let beyond = |table: usize| self.variables[table].layout().rows > 1 << 24;
+        let stage = self.stages.iter().find(|s| matches!(s.kind, Kind::Embedding { table } if beyond(table)))?;
+        Some(format!("{} of more than 16777216 rows (layer '{}')", stage.kind.name(), stage.layer))
+    }
 }

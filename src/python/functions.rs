@@ -233,9 +233,9 @@ pub fn runs_on_gpu(kind: &str, config: &str) -> PyResult<bool> {
         let value = named(config, kind)?;
         Ok(match kind {
             "layers" => layer_runs_on_gpu(&value)?,
-            "losses" => LossConfig::parse(&value, "loss")?.loss.has_wgsl(),
-            "metrics" => MetricSpec::parse(&value, "metric")?.resolve(3, Some(3)).has_wgsl(),
-            "optimizers" => OptimizerConfig::parse(&value)?.refused_by_shaders().is_none(),
+            "losses" => LossConfig::parse(&value, "loss").map(|_| true)?,
+            "metrics" => MetricSpec::parse(&value, "metric").map(|_| true)?,
+            "optimizers" => OptimizerConfig::parse(&value).map(|_| true)?,
             "activations" => Activation::parse(&value, "activation").map(|_| true)?,
             other => return Err(Error::unknown("kind", other, &["layers", "losses", "metrics", "optimizers"])),
         })
@@ -255,7 +255,7 @@ fn layer_runs_on_gpu(value: &Value) -> Result<bool> {
         let outputs = vec![shapes.len()];
         let graph = Graph { nodes, input_shapes: shapes, outputs };
         match graph.build(0).and_then(|()| graph.lower(0)) {
-            Ok(plan) => return Ok(plan.stages.iter().all(|stage| stage.kind.runs_on_gpu())),
+            Ok(plan) => return Ok(plan.refused_on_gpu().is_none()),
             Err(error) => refused = Some(error),
         }
     }

@@ -1,6 +1,8 @@
 //! Small networks for the tests, and their oracle: plain loops in double precision, straight from the formulas.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod nets;
 pub mod oracle;
 

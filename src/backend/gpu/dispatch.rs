@@ -16,13 +16,13 @@ pub const MAX_GROUPS: usize = 65_535;
 pub enum Place {
     /// An input of the data set.
     Input(usize),
-    /// Targets of the data set.
-    Target,
-    /// One weight a sample of the data set.
-    Weights,
+    /// Targets of an output, in the data set.
+    Target(usize),
+    /// One weight a sample of an output, in the data set.
+    Weights(usize),
     /// The order of the samples.
     Order,
-    /// What the loss reports.
+    /// What a step reports.
     Results,
     /// A tensor of the batch.
     Value(TensorId),
@@ -30,12 +30,20 @@ pub enum Place {
     Gradient(TensorId),
     /// A variable.
     Variable(usize),
-    /// Its slots, one after the other.
+    /// Its slots that a rule sees, one after the other.
     Slots(usize),
-    /// Its gradient, where that is kept.
+    /// Its gradient, where that is kept for the step.
     VariableGradient(usize),
-    /// Sums of squares of gradients.
+    /// The slot in which its gradients of several steps add up.
+    Accumulator(usize),
+    /// Sums of squares of gradients, weights and directions.
     Norms,
+    /// Number so-and-so of what a stage keeps.
+    Kept(usize, usize),
+    /// Number so-and-so of what a stage is given.
+    Given(usize, usize),
+    /// The gradient of an output's loss, where it adds to others.
+    Slope(usize),
     /// For a binding that a kernel's variant does not read.
     Nothing,
     /// For one that it does not write.
@@ -50,7 +58,8 @@ pub enum Count {
 }
 
 impl Count {
-    fn of(self, samples: usize) -> usize {
+    /// How many for a batch of `samples`.
+    pub fn of(self, samples: usize) -> usize {
         match self {
             Count::PerSample(n) => n.saturating_mul(samples),
             Count::Fixed(n) => n,
@@ -65,8 +74,8 @@ pub enum Grid {
     Tiles(Count, usize),
     /// One invocation a thing; those beyond the largest dispatch are looped over.
     Each(Count),
-    /// One workgroup.
-    One,
+    /// So many workgroups; those beyond the largest dispatch are looped over.
+    Groups(usize),
 }
 
 impl Grid {
@@ -75,10 +84,13 @@ impl Grid {
         match self {
             Grid::Tiles(rows, columns) => [columns.div_ceil(TILE), rows.of(samples).div_ceil(TILE)],
             Grid::Each(count) => [count.of(samples).div_ceil(GROUP).clamp(1, MAX_GROUPS), 1],
-            Grid::One => [1, 1],
+            Grid::Groups(count) => [count.clamp(1, MAX_GROUPS), 1],
         }
     }
 }
+
+/// Words of a [`Shape`].
+pub const WORDS: usize = 20;
 
 /// The numbers of one dispatch, as `Shape` in `common.wgsl`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,14 +101,30 @@ pub struct Shape {
     pub extra: usize,
     /// The key, the threshold and the scale of masks.
     pub dropout: Option<([u32; 4], u32, f32)>,
+    /// Where the constants of one variable's rule, or of two, begin.
+    pub rule: [usize; 2],
+    pub more: [usize; 4],
+    pub amounts: [f32; 4],
 }
 
 impl Shape {
     /// As the shader lays them out.
-    pub fn words(&self) -> [u32; 12] {
+    pub fn words(&self) -> [u32; WORDS] {
         let (key, threshold, keep) = self.dropout.unwrap_or_default();
-        let [a, b, c] = [self.per_sample, self.depth, self.columns].map(|n| n as u32);
-        [a, b, c, threshold, key[0], key[1], key[2], key[3], keep.to_bits(), self.extra as u32, 0, 0]
+        let mut words = [0; WORDS];
+        words[..3].copy_from_slice(&[self.per_sample, self.depth, self.columns].map(|n| n as u32));
+        words[3] = threshold;
+        words[4..8].copy_from_slice(&key);
+        (words[8], words[9]) = (keep.to_bits(), self.extra as u32);
+        words[10..12].copy_from_slice(&self.rule.map(|n| n as u32));
+        words[12..16].copy_from_slice(&self.more.map(|n| n as u32));
+        words[16..].copy_from_slice(&self.amounts.map(f32::to_bits));
+        words
+    }
+
+    /// Of so many numbers, whatever the batch.
+    pub fn fixed(columns: usize) -> Self {
+        Shape { columns, ..Shape::default() }
     }
 
     /// The same with the masks of a tail.

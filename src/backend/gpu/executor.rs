@@ -2,17 +2,17 @@
 
 use super::device::Gpu;
 use super::memory::{self, Memory, staging};
-use super::program::Program;
+use super::program::{Course, Program};
 use super::resident::Resident;
 use super::run::{Compiled, Run};
 use super::support;
 use super::transfer::Mirror;
-use crate::backend::{Executor, Objective, Purpose, Steps, Totals};
+use crate::backend::{Executor, Purpose, Steps, Totals};
 use crate::data::Feed;
 use crate::error::{Error, Result};
-use crate::optimizers::{OptimizerConfig, OptimizerState};
+use crate::optimizers::OptimizerState;
 use crate::params::Snapshot;
-use crate::plan::Plan;
+use crate::plan::{Plan, TensorId};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,25 +58,20 @@ impl GpuExecutor {
         Ok(executor)
     }
 
-    /// That of the one output.
-    fn objective(&self) -> Option<&Objective> {
-        self.purpose.objectives().first()
-    }
-
     /// Makes the program for the optimizer's options, its buffers and its pipelines, if they are not there.
-    fn compile(&mut self, optimizer: Option<&OptimizerConfig>) -> Result<()> {
-        if self.compiled.as_ref().is_some_and(|c| c.optimizer.as_ref() == optimizer) {
+    fn compile(&mut self, course: Option<Course>) -> Result<()> {
+        if self.compiled.as_ref().is_some_and(|c| c.course == course) {
             return Ok(());
         }
         let gpu = self.gpu.clone();
-        let program = Program::new(&self.plan, &self.purpose, self.batch, optimizer)?;
+        let program = Program::new(&self.plan, &self.purpose, self.batch, course.as_ref())?;
         self.mirror.forget();
         self.compiled = Some(gpu.guarded("compile", || {
-            let slots = optimizer.map_or(0, OptimizerConfig::slots);
+            let slots = course.as_ref().map_or(0, |course| course.config.seen_slots());
             let memory = Memory::new(&gpu, &self.plan, &program, self.batch, slots)?;
-            let results = staging(&gpu, memory.capacity * program.groups * program.quantities);
+            let results = staging(&gpu, memory.capacity * program.results);
             let pipelines = program.dispatches.iter().map(|d| gpu.pipeline(&d.shader)).collect();
-            Ok(Compiled { program, memory, pipelines, bindings: Vec::new(), results, optimizer: optimizer.cloned() })
+            Ok(Compiled { program, memory, pipelines, bindings: Vec::new(), results, course })
         })?);
         Ok(())
     }
@@ -84,12 +79,11 @@ impl GpuExecutor {
     /// Puts the data set on the device and binds everything, if that has not been done.
     fn prepare(&mut self) -> Result<()> {
         let feed = self.feed.clone().ok_or_else(|| Error::State("no data set is bound".into()))?;
-        let objective = self.objective().cloned();
         let Some(compiled) = &mut self.compiled else { return Ok(()) };
         if self.resident.is_none() {
-            let output = &self.plan.tensors[compiled.program.output];
-            let size = (output.rows(), output.columns());
-            let resident = Resident::new(&self.gpu, &feed, objective.as_ref(), size)?;
+            let size = |&t: &TensorId| (self.plan.tensors[t].rows(), self.plan.tensors[t].columns());
+            let sizes: Vec<_> = self.plan.outputs.iter().map(size).collect();
+            let resident = Resident::new(&self.gpu, &feed, self.purpose.objectives(), &sizes)?;
             compiled.bindings.clear();
             self.resident = Some(resident);
         }
@@ -123,14 +117,12 @@ impl GpuExecutor {
 
     /// Runs batches, as [`Run::run`] says.
     fn run(&mut self, steps: &Steps, optimizer: Option<&OptimizerState>, totals: &mut Totals) -> Result<usize> {
-        let objective = self.objective().cloned();
-        let (Some(objective), Some(compiled), Some(resident)) = (objective, &self.compiled, &mut self.resident) else {
+        let (Some(feed), Some(compiled), Some(resident)) = (&self.feed, &self.compiled, &mut self.resident) else {
             return Err(Error::State("no data set is bound".into()));
         };
         resident.set_order(&self.gpu, steps.order);
-        let per_sample = self.plan.tensors[compiled.program.output].rows();
-        let run = Run { gpu: &self.gpu, objective: &objective, resident, steps, optimizer, per_sample };
-        run.run(compiled, &mut self.stride, totals)
+        let (gpu, plan, objectives) = (&*self.gpu, &*self.plan, self.purpose.objectives());
+        Run { gpu, plan, objectives, feed, resident, steps, optimizer }.run(compiled, &mut self.stride, totals)
     }
 }
 
@@ -151,9 +143,9 @@ impl Executor for GpuExecutor {
     }
 
     fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
-        support::check_optimizer(optimizer)?;
         optimizer.ensure_slots(&self.plan)?;
-        self.compile(Some(optimizer.config()))?;
+        let decays = self.plan.variables.iter().map(|v| optimizer.decays(v.id())).collect();
+        self.compile(Some(Course { config: optimizer.config().clone(), decays }))?;
         let outcome = self.train(steps, optimizer, totals);
         if let Err(Error::NonFinite { step, .. }) = outcome
             && step > steps.from
@@ -185,15 +177,17 @@ impl Executor for GpuExecutor {
             self.mirror.upload_snapshot(&gpu, &self.plan, &compiled.memory, weights);
             let order: Vec<u32> = (0..resident.rows as u32).collect();
             resident.set_order(&gpu, &order);
-            let output = &self.plan.tensors[compiled.program.output];
-            let width = output.rows() * output.columns();
+            let width = |&t: &TensorId| self.plan.tensors[t].shape.iter().product::<usize>();
+            let widths: Vec<usize> = self.plan.outputs.iter().map(width).collect();
+            let width: usize = widths.iter().sum();
             let at_once = (MAX_OUTPUT / (self.batch * width).max(1)).clamp(1, compiled.memory.capacity) * self.batch;
             let staging = staging(&gpu, at_once.min(rows.len()) * width);
-            let [out] = out else { return Err(Error::Internal("several outputs on a GPU".into())) };
-            for (piece, out) in out.chunks_mut((at_once * width).max(1)).enumerate() {
-                let from = rows.start + piece * at_once;
+            let mut pieces: Vec<_> =
+                out.iter_mut().zip(&widths).map(|(out, width)| out.chunks_mut((at_once * width).max(1))).collect();
+            for from in rows.clone().step_by(at_once) {
                 let piece = from..(from + at_once).min(rows.end);
-                compiled.predict(&gpu, &piece, self.batch, width, &staging, out)?;
+                let mut out: Vec<_> = pieces.iter_mut().filter_map(Iterator::next).collect();
+                compiled.predict(&gpu, &piece, self.batch, &widths, &staging, &mut out)?;
             }
             Ok(())
         })

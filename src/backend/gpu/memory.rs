@@ -1,16 +1,17 @@
 //! Every buffer of a program, allocated once, and the numbers that kernels get besides.
 
 use super::device::Gpu;
-use super::dispatch::{Dispatch, Place};
+use super::dispatch::{Dispatch, Place, WORDS};
 use super::program::Program;
+use super::step::STEP_WORDS;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// Bytes of the record of one step, or of one dispatch: the largest alignment that a device may ask for.
-pub const RECORD: u64 = 256;
+/// Bytes between the records of two steps, or of two dispatches: a multiple of the largest alignment that a device may ask for.
+pub const RECORD: u64 = 512;
 /// Steps in a submission at most.
 pub const MAX_STEPS: usize = 512;
 /// Bytes of results in a submission at most, one step aside.
@@ -65,7 +66,7 @@ fn raw(gpu: &Gpu, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
 
 /// Steps that a submission of this program may have.
 fn capacity(program: &Program) -> usize {
-    let bytes = program.groups * program.quantities * 4;
+    let bytes = program.results * 4;
     (MAX_RESULTS / bytes.max(1)).clamp(1, MAX_STEPS)
 }
 
@@ -80,7 +81,7 @@ pub fn check(gpu: &Gpu, plan: &Plan, program: &Program, batch: usize) -> Result<
 }
 
 impl Memory {
-    /// Allocates everything but the data set. `slots` is the number of the optimizer's slots.
+    /// Allocates everything but the data set. `slots` is the number of slots that the rule sees.
     pub fn new(gpu: &Arc<Gpu>, plan: &Plan, program: &Program, batch: usize, slots: usize) -> Result<Self> {
         let capacity = capacity(program);
         let mut buffers = HashMap::new();
@@ -88,7 +89,10 @@ impl Memory {
             for &place in &dispatch.places {
                 let Some(numbers) = numbers(plan, program, batch, slots, place) else { continue };
                 if let Entry::Vacant(free) = buffers.entry(place) {
-                    free.insert(buffer(gpu, numbers, &dispatch.layer)?);
+                    let buffer = free.insert(buffer(gpu, numbers, &dispatch.layer)?);
+                    if let Some(words) = program.given.get(&place) {
+                        gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
+                    }
                 }
             }
         }
@@ -129,8 +133,11 @@ impl Memory {
         };
         let bind = |(i, (dispatch, layout)): (usize, (&Dispatch, &wgpu::BindGroupLayout))| {
             let mut entries = vec![
-                wgpu::BindGroupEntry { binding: 0, resource: record(&self.steps, 0, 160) },
-                wgpu::BindGroupEntry { binding: 1, resource: record(&self.shapes, i as u64 * RECORD, 48) },
+                wgpu::BindGroupEntry { binding: 0, resource: record(&self.steps, 0, 4 * STEP_WORDS as u64) },
+                wgpu::BindGroupEntry {
+                    binding: 1,
+                    resource: record(&self.shapes, i as u64 * RECORD, 4 * WORDS as u64),
+                },
             ];
             for (number, place) in dispatch.places.iter().enumerate() {
                 let buffer = self.get(*place).ok_or_else(|| Error::Internal(format!("no buffer for {place:?}")))?;
@@ -143,7 +150,7 @@ impl Memory {
 }
 
 fn is_data(place: Place) -> bool {
-    matches!(place, Place::Input(_) | Place::Target | Place::Weights | Place::Order)
+    matches!(place, Place::Input(_) | Place::Target(_) | Place::Weights(_) | Place::Order)
 }
 
 /// Numbers in a buffer; `None` for the data set's.
@@ -152,12 +159,14 @@ fn numbers(plan: &Plan, program: &Program, batch: usize, slots: usize, place: Pl
     let variable = |v: usize| plan.variables[v].layout().len();
     Some(match place {
         Place::Value(t) | Place::Gradient(t) => tensor(t),
-        Place::Variable(v) | Place::VariableGradient(v) => variable(v),
+        Place::Variable(v) | Place::VariableGradient(v) | Place::Accumulator(v) => variable(v),
         Place::Slots(v) => variable(v).saturating_mul(slots),
-        Place::Norms => plan.variables.len(),
-        Place::Results => capacity(program) * program.groups * program.quantities,
+        Place::Norms => 3 * plan.variables.len(),
+        Place::Results => capacity(program) * program.results,
+        Place::Slope(o) => tensor(program.outputs[o]),
+        Place::Kept(..) => program.kept.get(&place).map_or(4, |count| count.of(batch)),
+        Place::Given(..) => program.given.get(&place).map_or(4, Vec::len),
         Place::Nothing | Place::Void(_) => 4,
-        _ if is_data(place) => return None,
-        _ => 0,
+        Place::Input(_) | Place::Target(_) | Place::Weights(_) | Place::Order => return None,
     })
 }

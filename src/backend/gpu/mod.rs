@@ -1,8 +1,9 @@
 //! The GPU, whoever made it: the plan's stages as compute shaders, through wgpu on Vulkan, Metal or DX12.
 //!
-//! From the outside in: `executor` and `run` are the steps, `schedule`, `program`, `backward` and `dispatch` what a plan becomes, `memory`,
-//! `resident` and `transfer` hold buffers, the data set and what goes to and fro, `wgsl` puts shaders together, `pipelines`
-//! compiles them, `device` finds adapters. Matrices are row-major here; the store's panels are packed and unpacked on the way.
+//! From the outside in: `executor` and `run` are the steps, `step` and `report` what goes into one and comes out of it; `schedule`,
+//! `program`, `backward`, `update`, `others` and `dispatch` what a plan becomes; `memory`, `resident` and `transfer` hold buffers,
+//! the data set and what goes to and fro; `wgsl` puts shaders together, `pipelines` compiles them, `device` finds adapters.
+//! Matrices are row-major here; the store's panels are packed and unpacked on the way.
 //!
 //! Sums have one order, there are no atomics, and masks are the CPU's: one adapter gives the same bits each time, and
 //! differs from the CPU by rounding alone.
@@ -12,15 +13,20 @@ mod device;
 mod dispatch;
 mod executor;
 mod memory;
+mod others;
+mod others_backward;
 mod pipelines;
 mod program;
+mod report;
 mod resident;
 mod run;
 mod schedule;
+mod step;
 mod support;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod update;
 mod wgsl;
 
 pub use device::Counters;

@@ -9,20 +9,51 @@ use super::schedule::{Node, Tail, nodes};
 use super::wgsl;
 use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::error::{Error, Result};
-use crate::losses::Head;
 use crate::optimizers::OptimizerConfig;
 use crate::plan::{Kind, Plan, Stage, TensorId};
+use std::collections::{HashMap, HashSet};
 
 /// A plan for one purpose.
 pub struct Program {
     /// In order.
     pub dispatches: Vec<Dispatch>,
-    /// The tensor that the loss reads, or the output.
-    pub output: TensorId,
-    /// Numbers that the loss reports for a workgroup of rows; none without a loss.
-    pub quantities: usize,
-    /// Workgroups of the loss in a full batch.
-    pub groups: usize,
+    /// The tensors in whose buffers the outputs are.
+    pub outputs: Vec<TensorId>,
+    /// What a step reports.
+    pub sections: Vec<Section>,
+    /// Numbers that a step reports.
+    pub results: usize,
+    /// The sizes of what stages keep.
+    pub kept: HashMap<Place, Count>,
+    /// The words of what stages are given.
+    pub given: HashMap<Place, Vec<u32>>,
+}
+
+/// A part of what a step reports, from number `first` on.
+pub struct Section {
+    pub content: Content,
+    pub first: usize,
+}
+
+/// What it is.
+#[derive(Clone, Copy)]
+pub enum Content {
+    /// For each workgroup of an output's rows the sum of their losses, then that of each metric which the device computes.
+    Rows { output: usize, quantities: usize },
+    /// An output itself, for metrics that the host computes.
+    Raw { output: usize },
+    /// The penalty on a variable.
+    Penalty,
+    /// For each workgroup of samples the sum of their penalties.
+    Activity,
+}
+
+/// The optimizer, as far as a program depends on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Course {
+    pub config: OptimizerConfig,
+    /// Whether each variable decays.
+    pub decays: Vec<bool>,
 }
 
 /// What is known while a program is made.
@@ -31,10 +62,16 @@ pub(super) struct Maker<'a> {
     pub(super) nodes: Vec<Node>,
     /// The tensor whose buffers hold each tensor.
     pub(super) roots: Vec<TensorId>,
-    /// Inputs that products read from the data set.
+    /// Inputs that products and tables read from the data set.
     pub(super) direct: Vec<bool>,
-    dispatches: Vec<Dispatch>,
-    training: bool,
+    pub(super) training: bool,
+    /// Whether there is a loss.
+    pub(super) reports: bool,
+    /// Samples in a batch.
+    pub(super) batch: usize,
+    /// Tensors that have a gradient, by their roots.
+    pub(super) filled: HashSet<TensorId>,
+    program: Program,
 }
 
 /// Where the rows of a loss are read by the host.
@@ -44,52 +81,58 @@ pub fn loss_groups(samples: usize, per_sample: usize) -> usize {
 
 impl Program {
     /// Makes the dispatches of a step. Training needs the optimizer.
-    pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, optimizer: Option<&OptimizerConfig>) -> Result<Self> {
-        let (mut output, mut head, mut last) = (plan.outputs[0], Head::Plain, plan.stages.len());
-        let objective = purpose.objectives().first();
-        let input = objective.map(|objective| loss_input(plan, 0, objective));
-        if let Some(LossInput { tensor, head: own, fused: Some(stage) }) = input
-            && stage + 1 == last
-        {
-            (output, head, last) = (tensor, own, stage);
-        }
+    pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, course: Option<&Course>) -> Result<Self> {
+        let objectives = purpose.objectives();
+        let losses: Vec<LossInput> = objectives.iter().enumerate().map(|(o, own)| loss_input(plan, o, own)).collect();
+        let fused: Vec<usize> = losses.iter().filter_map(|l| l.fused).collect();
         let training = matches!(purpose, Purpose::Train(_));
-        let (nodes, roots) = nodes(plan, last, output, training);
+        let (nodes, roots) = nodes(plan, &fused, training);
+        let read_there = |s: &Stage| matches!(s.kind, Kind::Dense { .. } | Kind::Embedding { .. });
         let direct = (0..plan.tensors.len())
             .map(|t| {
-                let products = |s: &Stage| s.input() != t || matches!(s.kind, Kind::Dense { .. });
-                plan.tensors[t].source.is_some() && t != output && plan.stages[..last].iter().all(products)
+                let readers = |s: &Stage| !s.inputs.contains(&t) || read_there(s);
+                plan.tensors[t].source.is_some() && !plan.outputs.contains(&t) && plan.stages.iter().all(readers)
             })
             .collect();
-        let mut maker = Maker { plan, nodes, roots, direct, dispatches: Vec::new(), training };
+        let outputs = plan.outputs.iter().map(|&t| roots[t]).collect();
+        let (kept, given) = (HashMap::new(), HashMap::new());
+        let program = Program { dispatches: Vec::new(), outputs, sections: Vec::new(), results: 0, kept, given };
+        let (filled, reports) = (HashSet::new(), !objectives.is_empty());
+        let mut maker = Maker { plan, nodes, roots, direct, training, reports, batch, filled, program };
         maker.forward();
-        let per_sample = plan.tensors[output].rows();
-        let groups = loss_groups(batch, per_sample);
-        if let Some(objective) = objective {
-            maker.loss(objective, output, head, groups);
+        for (o, (objective, input)) in objectives.iter().zip(&losses).enumerate() {
+            maker.loss(o, objective, *input);
         }
-        if let Some(optimizer) = optimizer.filter(|_| training) {
-            let filled = maker.backward(output);
-            maker.update(&filled, optimizer);
+        if reports {
+            maker.penalties();
         }
-        let program = Program {
-            output: maker.roots[output],
-            dispatches: maker.dispatches,
-            quantities: objective.map_or(0, |o| 1 + o.metrics.len()),
-            groups,
-        };
-        program.check(batch)?;
+        if let Some(course) = course.filter(|_| training) {
+            maker.backward();
+            maker.update(course);
+        }
+        let mut program = maker.program;
+        for dispatch in program.dispatches.iter_mut().filter(|d| d.places.contains(&Place::Results)) {
+            dispatch.shape.more[0] = program.results;
+        }
+        program.check(plan, batch)?;
         Ok(program)
     }
 
     /// Refuses what is beyond any dispatch.
-    fn check(&self, batch: usize) -> Result<()> {
+    fn check(&self, plan: &Plan, batch: usize) -> Result<()> {
         let beyond = |d: &&Dispatch| d.grid.groups(batch).iter().any(|&n| n > MAX_GROUPS);
-        let too_many_rows = self.quantities > 0 && self.groups > MAX_GROUPS;
-        match self.dispatches.iter().find(beyond) {
-            Some(dispatch) => Err(too_large(&dispatch.layer, batch)),
-            None if too_many_rows => Err(too_large("loss", batch)),
-            None => Ok(()),
+        if let Some(dispatch) = self.dispatches.iter().find(beyond) {
+            return Err(too_large(&dispatch.layer, batch));
+        }
+        // The rows that are summed for a report are not looped over.
+        let rows = |section: &Section| match section.content {
+            Content::Rows { output, .. } => plan.tensors[plan.outputs[output]].rows(),
+            Content::Activity => 1,
+            Content::Raw { .. } | Content::Penalty => 0,
+        };
+        match self.sections.iter().any(|section| loss_groups(batch, rows(section)) > MAX_GROUPS) {
+            true => Err(too_large("loss", batch)),
+            false => Ok(()),
         }
     }
 }
@@ -103,7 +146,38 @@ fn too_large(layer: &str, batch: usize) -> Error {
 
 impl Maker<'_> {
     pub(super) fn push(&mut self, layer: &str, shader: String, places: Vec<Place>, shape: Shape, grid: Grid) {
-        self.dispatches.push(Dispatch { layer: layer.to_string(), shader, places, shape, grid });
+        self.program.dispatches.push(Dispatch { layer: layer.to_string(), shader, places, shape, grid });
+    }
+
+    /// The same with an invocation for each element of the shape.
+    pub(super) fn each(&mut self, layer: &str, shader: String, places: Vec<Place>, shape: Shape) {
+        let count = match shape.per_sample {
+            0 => Count::Fixed(shape.columns),
+            rows => Count::PerSample(rows.saturating_mul(shape.columns)),
+        };
+        self.push(layer, shader, places, shape, Grid::Each(count));
+    }
+
+    /// Room for what a stage keeps until later in the step.
+    pub(super) fn keep(&mut self, stage: usize, number: usize, count: Count) -> Place {
+        let place = Place::Kept(stage, number);
+        self.program.kept.insert(place, count);
+        place
+    }
+
+    /// Words that a stage is given, once and for all.
+    pub(super) fn give(&mut self, stage: usize, number: usize, words: impl FnOnce() -> Vec<u32>) -> Place {
+        let place = Place::Given(stage, number);
+        self.program.given.entry(place).or_insert_with(words);
+        place
+    }
+
+    /// Room for `count` numbers of a report; says where it begins.
+    pub(super) fn section(&mut self, content: Content, count: usize) -> usize {
+        let first = self.program.results;
+        self.program.sections.push(Section { content, first });
+        self.program.results += count;
+        first
     }
 
     pub(super) fn value(&self, tensor: TensorId) -> Place {
@@ -178,15 +252,63 @@ impl Maker<'_> {
                 let places = vec![self.value(s.input()), self.value(s.output)];
                 self.push(&s.layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
             }
+            Node::Other { stage } => self.forward_other(*stage),
         }
     }
 
-    fn loss(&mut self, objective: &Objective, output: TensorId, head: Head, groups: usize) {
-        let gradient = self.training && self.plan.tensors[output].trained;
-        let shader = wgsl::loss(objective, head, gradient);
-        let slope = if gradient { self.gradient(output) } else { Place::Void(0) };
-        let places = vec![self.value(output), Place::Target, Place::Weights, Place::Order, slope, Place::Results];
-        let shape = Shape { extra: groups, ..self.shape(output) };
-        self.push("loss", shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
+    /// Loss, gradient and metrics of an output.
+    fn loss(&mut self, o: usize, objective: &Objective, input: LossInput) {
+        if objective.target_kind().is_none() {
+            return;
+        }
+        let (tensor, output) = (input.tensor, self.plan.outputs[o]);
+        let gradient = self.training && objective.loss.is_some() && self.plan.tensors[tensor].trained;
+        let quantities = 1 + objective.metrics.iter().filter(|m| m.metric.is_row_mean()).count();
+        let shape = self.shape(tensor);
+        let groups = loss_groups(self.batch, shape.per_sample);
+        let first = self.section(Content::Rows { output: o, quantities }, groups.saturating_mul(quantities));
+        // A gradient that is there already is added to in a second step, since a loss uses its own as scratch.
+        let again = gradient && !self.filled.insert(self.roots[tensor]);
+        let slope = match (gradient, again) {
+            (false, _) => Place::Void(0),
+            (_, true) => Place::Slope(o),
+            _ => self.gradient(tensor),
+        };
+        let (target, weights) = (Place::Target(o), Place::Weights(o));
+        let places = vec![self.value(tensor), target, weights, Place::Order, slope, Place::Results];
+        let own = Shape { extra: first, more: [0, o, 0, 0], ..shape };
+        let shader = wgsl::loss(objective, input.head, gradient);
+        self.push("loss", shader, places, own, Grid::Each(Count::PerSample(shape.per_sample)));
+        if again {
+            let shape = Shape { amounts: [1.0, 0.0, 0.0, 0.0], ..shape };
+            self.each("loss", wgsl::copy(1), vec![slope, self.gradient(tensor)], shape);
+        }
+        if objective.metrics.iter().any(|m| !m.metric.is_row_mean()) {
+            let size = self.batch.saturating_mul(self.plan.tensors[output].shape.iter().product());
+            let first = self.section(Content::Raw { output: o }, size);
+            let shape = Shape { extra: first, ..self.shape(output) };
+            self.each("metrics", wgsl::report(), vec![self.value(output), Place::Results], shape);
+        }
     }
+
+    /// The penalties on variables, and on what layers put out.
+    fn penalties(&mut self) {
+        for (v, variable) in self.plan.variables.iter().enumerate() {
+            let Some((l1, l2)) = variable.regularizer().and_then(|r| r.elementwise()) else { continue };
+            let extra = self.section(Content::Penalty, 1);
+            let shape = Shape { extra, amounts: amounts(l1, l2), ..Shape::fixed(variable.layout().len()) };
+            self.push(
+                variable.path(),
+                wgsl::penalty(),
+                vec![Place::Variable(v), Place::Results],
+                shape,
+                Grid::Groups(1),
+            );
+        }
+    }
+}
+
+/// The numbers of a penalty.
+pub(super) fn amounts(l1: f64, l2: f64) -> [f32; 4] {
+    [l1 as f32, l2 as f32, 0.0, 0.0]
 }

@@ -17,13 +17,20 @@ pub struct Resident {
     pub rows: usize,
     /// The buffers with their places.
     pub buffers: Vec<(Place, wgpu::Buffer)>,
+    /// What the losses of each output go by.
+    pub outputs: Vec<Known>,
     order: Vec<u32>,
+}
+
+/// What the host knows about the targets of an output.
+#[derive(Default)]
+pub struct Known {
     /// One class id a row of the output.
     classes: Option<Vec<f32>>,
-    /// One weight a sample.
+    /// One weight a sample, if they differ from 1.
     weights: Option<Vec<f32>>,
     /// Rows of the output a sample has.
-    per_sample: usize,
+    pub per_sample: usize,
 }
 
 /// Copies an array, converted to `f32`; `check` sees each chunk with its first sample.
@@ -48,26 +55,33 @@ fn upload(
 }
 
 impl Resident {
-    /// Puts a data set on the device. Class ids are checked for an output of this shape.
-    pub fn new(gpu: &Gpu, feed: &Feed, objective: Option<&Objective>, size: (usize, usize)) -> Result<Self> {
-        let (per_sample, columns) = size;
-        let mut resident = Resident {
-            rows: feed.rows(),
-            buffers: Vec::new(),
-            order: Vec::new(),
-            classes: None,
-            weights: None,
-            per_sample,
-        };
+    /// Puts a data set on the device. Class ids are checked for outputs of these numbers of rows and columns.
+    pub fn new(gpu: &Gpu, feed: &Feed, objectives: &[Objective], sizes: &[(usize, usize)]) -> Result<Self> {
+        let mut resident = Resident { rows: feed.rows(), buffers: Vec::new(), outputs: Vec::new(), order: Vec::new() };
         for (i, input) in feed.inputs.iter().enumerate() {
             resident.buffers.push((Place::Input(i), upload(gpu, input, "x", |_, _| Ok(()))?));
         }
         resident.buffers.push((Place::Order, buffer(gpu, feed.rows(), "order of the samples")?));
-        let target = match feed.targets.first().and_then(Option::as_ref) {
-            None => return Ok(resident),
-            Some(Target::Dense(y)) => upload(gpu, y, "y", |_, _| Ok(()))?,
+        for (o, (objective, &size)) in objectives.iter().zip(sizes).enumerate() {
+            resident.add_targets(gpu, feed, o, objective, size)?;
+        }
+        Ok(resident)
+    }
+
+    fn add_targets(
+        &mut self,
+        gpu: &Gpu,
+        feed: &Feed,
+        o: usize,
+        objective: &Objective,
+        (per_sample, columns): (usize, usize),
+    ) -> Result<()> {
+        let mut known = Known { per_sample, ..Known::default() };
+        let target = match feed.targets.get(o).and_then(Option::as_ref) {
+            None => None,
+            Some(Target::Dense(y)) => Some(upload(gpu, y, "y", |_, _| Ok(()))?),
             Some(Target::Class(y)) => {
-                let ignored = objective.and_then(Objective::ignored_class);
+                let ignored = objective.ignored_class();
                 let mut classes = Vec::with_capacity(y.rows() * y.row_len());
                 let target = upload(gpu, y, "y", |from, ids| {
                     classes.extend_from_slice(ids);
@@ -84,20 +98,23 @@ impl Resident {
                         }
                     }
                 })?;
-                resident.classes = Some(classes);
-                target
+                known.classes = Some(classes);
+                Some(target)
             }
         };
-        let mut weights = Vec::with_capacity(feed.rows());
-        match feed.weights.first().and_then(Option::as_ref) {
-            Some(array) => (0..feed.rows()).for_each(|row| weights.push(array.element(row, 0) as f32)),
-            None => weights.resize(feed.rows(), 1.0),
+        if let Some(target) = target {
+            let given = feed.weights.get(o).and_then(Option::as_ref);
+            let weights: Vec<f32> = match given {
+                Some(array) => (0..feed.rows()).map(|row| array.element(row, 0) as f32).collect(),
+                None => vec![1.0; feed.rows()],
+            };
+            let on_device = buffer(gpu, weights.len(), "sample_weight")?;
+            gpu.queue.write_buffer(&on_device, 0, bytemuck::cast_slice(&weights));
+            self.buffers.extend([(Place::Target(o), target), (Place::Weights(o), on_device)]);
+            known.weights = given.map(|_| weights);
         }
-        let on_device = buffer(gpu, weights.len(), "sample_weight")?;
-        gpu.queue.write_buffer(&on_device, 0, bytemuck::cast_slice(&weights));
-        resident.buffers.extend([(Place::Target, target), (Place::Weights, on_device)]);
-        resident.weights = Some(weights);
-        Ok(resident)
+        self.outputs.push(known);
+        Ok(())
     }
 
     /// Makes the kernels go through the samples in this order.
@@ -111,6 +128,13 @@ impl Resident {
             self.order.extend_from_slice(order);
         }
     }
+}
+
+impl Known {
+    /// A sample's weight.
+    pub fn weight(&self, sample: u32) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| f64::from(w[sample as usize]))
+    }
 
     /// What the sum of a batch's weighted losses is multiplied by, as on the CPU.
     pub fn loss_scale(&self, objective: &Objective, samples: &[u32]) -> f64 {
@@ -122,10 +146,9 @@ impl Resident {
                 _ => self.per_sample,
             }
         };
-        let weight = |sample: u32| self.weights.as_ref().map_or(1.0, |w| f64::from(w[sample as usize]));
         let whole: f64 = match reduction {
             Reduction::Sum | Reduction::None => return 1.0,
-            Reduction::MeanWithSampleWeight => samples.iter().map(|&s| weight(s) * counted(s) as f64).sum(),
+            Reduction::MeanWithSampleWeight => samples.iter().map(|&s| self.weight(s) * counted(s) as f64).sum(),
             _ if loss.ignored_class().is_some() => samples.iter().map(|&s| counted(s) as f64).sum(),
             _ => (samples.len() * self.per_sample) as f64,
         };

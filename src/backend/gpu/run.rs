@@ -4,12 +4,16 @@ use super::device::Gpu;
 use super::dispatch::Place;
 use super::memory::{Memory, RECORD};
 use super::pipelines::Pipeline;
-use super::program::{Program, loss_groups};
+use super::program::{Course, Program};
+use super::report::Report;
 use super::resident::Resident;
+use super::step;
 use super::transfer::read_back;
 use crate::backend::{Objective, Steps, Totals};
+use crate::data::Feed;
 use crate::error::{Error, Result};
-use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig, OptimizerState};
+use crate::optimizers::OptimizerState;
+use crate::plan::Plan;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,40 +30,21 @@ pub struct Compiled {
     pub bindings: Vec<wgpu::BindGroup>,
     /// Where results are read.
     pub results: wgpu::Buffer,
-    pub optimizer: Option<OptimizerConfig>,
-}
-
-/// One step, as `Step` in `common.wgsl`.
-fn step_record(
-    first: usize,
-    samples: usize,
-    number: u64,
-    scale: f64,
-    slot: usize,
-    rule: &[f32],
-) -> [u32; 8 + MAX_PARAMETERS] {
-    debug_assert!(rule.len() <= MAX_PARAMETERS);
-    let mut words = [0; 8 + MAX_PARAMETERS];
-    let head = [first as u32, samples as u32, number as u32, (number >> 32) as u32];
-    words[..4].copy_from_slice(&head);
-    words[4] = (scale as f32).to_bits();
-    words[5] = slot as u32;
-    for (word, parameter) in words[8..].iter_mut().zip(rule) {
-        *word = parameter.to_bits();
-    }
-    words
+    /// The optimizer that the program was made for.
+    pub course: Option<Course>,
 }
 
 /// What a run of steps goes by.
 pub struct Run<'a, 'b> {
     pub gpu: &'a Gpu,
-    pub objective: &'a Objective,
+    pub plan: &'a Plan,
+    pub objectives: &'a [Objective],
+    /// The data set on the host, for metrics that are computed there.
+    pub feed: &'a Feed,
     pub resident: &'a Resident,
     pub steps: &'a Steps<'b>,
     /// Where there is training.
     pub optimizer: Option<&'a OptimizerState>,
-    /// Rows of the output a sample has.
-    pub per_sample: usize,
 }
 
 impl Run<'_, '_> {
@@ -93,7 +78,7 @@ impl Run<'_, '_> {
     /// Runs `count` steps after the first `done`.
     fn submit(&self, compiled: &Compiled, done: usize, count: usize, totals: &mut Totals) -> Result<()> {
         let Run { gpu, resident, steps, .. } = self;
-        let (groups, quantities) = (compiled.program.groups, compiled.program.quantities);
+        let program = &compiled.program;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut batches = Vec::with_capacity(count);
         let mut dispatches = 0;
@@ -101,30 +86,36 @@ impl Run<'_, '_> {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             for i in 0..count {
                 let places = self.places(steps.from + done + i);
-                let scale = resident.loss_scale(self.objective, &steps.order[places.clone()]);
+                let samples = &steps.order[places.clone()];
+                let outputs = self.objectives.iter().zip(&resident.outputs);
+                let scales: Vec<f64> = outputs.map(|(own, known)| known.loss_scale(own, samples)).collect();
+                let weighted = scales.iter().zip(self.objectives).map(|(scale, own)| (scale * own.weight) as f32);
                 let number = self.optimizer.map_or(0, |o| o.iterations()) + (done + i) as u64;
-                let rule = self.optimizer.map(|o| o.config().parameters(number + 1, o.rate().at(number)));
-                let words = step_record(places.start, places.len(), number, scale, i, &rule.unwrap_or_default());
+                let weighted: Vec<f32> = weighted.collect();
+                let mut words = step::record(places.start, places.len(), number, i, &weighted);
+                if let Some(optimizer) = self.optimizer {
+                    step::add_rule(&mut words, optimizer, number);
+                }
                 gpu.queue.write_buffer(&compiled.memory.steps, i as u64 * RECORD, bytemuck::cast_slice(&words));
                 dispatches += compiled.encode(&mut pass, i, places.len());
-                batches.push((places.len(), scale));
+                batches.push((samples, scales));
             }
         }
-        let numbers = count * groups * quantities;
-        if let Some(results) = compiled.memory.get(Place::Results) {
+        let numbers = count * program.results;
+        if let Some(results) = compiled.memory.get(Place::Results).filter(|_| numbers > 0) {
             encoder.copy_buffer_to_buffer(results, 0, &compiled.results, 0, numbers as u64 * 4);
         }
         let mut fault = None;
         read_back(gpu, encoder, dispatches, &compiled.results, numbers, |numbers| {
-            let slots = batches.iter().zip(numbers.chunks_exact(groups * quantities));
-            for (i, ((samples, scale), slot)) in slots.enumerate() {
-                let used = &slot[..loss_groups(*samples, self.per_sample) * quantities];
-                let loss = sum(used, quantities, 0) * scale;
+            let slots = numbers.chunks_exact(program.results.max(1));
+            for (i, ((samples, scales), slot)) in batches.iter().zip(slots).enumerate() {
+                let report = Report { run: self, program, samples, scales, numbers: slot };
+                let loss = report.loss();
                 if steps.check_finite && !loss.is_finite() {
                     fault = Some(Error::NonFinite { step: steps.from + done + i, loss });
                     break;
                 }
-                tally(used, quantities, *samples, self.per_sample, loss, totals);
+                report.tally(loss, totals);
             }
         })?;
         fault.map_or(Ok(()), Err)
@@ -143,48 +134,45 @@ impl Compiled {
         self.program.dispatches.len() as u64
     }
 
-    /// The outputs of samples `rows` into `out`, in one submission.
+    /// The outputs of samples `rows` into `out`, in one submission; `widths` are their numbers a sample.
     pub fn predict(
         &self,
         gpu: &Gpu,
         rows: &Range<usize>,
         batch: usize,
-        width: usize,
+        widths: &[usize],
         staging: &wgpu::Buffer,
-        out: &mut [f32],
+        out: &mut [&mut [f32]],
     ) -> Result<()> {
-        let Some(output) = self.memory.get(Place::Value(self.program.output)) else {
-            return Err(Error::Internal("a program without an output".into()));
-        };
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut dispatches = 0;
         for (i, from) in rows.clone().step_by(batch).enumerate() {
             let samples = (rows.end - from).min(batch);
-            let words = step_record(from, samples, 0, 1.0, i, &[]);
+            let words = step::record(from, samples, 0, i, &[]);
             gpu.queue.write_buffer(&self.memory.steps, i as u64 * RECORD, bytemuck::cast_slice(&words));
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 dispatches += self.encode(&mut pass, i, samples);
             }
-            let at = ((from - rows.start) * width * 4) as u64;
-            encoder.copy_buffer_to_buffer(output, 0, staging, at, (samples * width * 4) as u64);
+            // One output after the other.
+            let mut first = 0;
+            for (&output, &width) in self.program.outputs.iter().zip(widths) {
+                let Some(output) = self.memory.get(Place::Value(output)) else {
+                    return Err(Error::Internal("a program without an output".into()));
+                };
+                let at = (first + (from - rows.start) * width) as u64 * 4;
+                encoder.copy_buffer_to_buffer(output, 0, staging, at, (samples * width * 4) as u64);
+                first += rows.len() * width;
+            }
         }
-        read_back(gpu, encoder, dispatches, staging, out.len(), |numbers| out.copy_from_slice(numbers))
-    }
-}
-
-/// One quantity of a step, summed over the workgroups.
-fn sum(results: &[f32], quantities: usize, i: usize) -> f64 {
-    results.chunks_exact(quantities).map(|group| f64::from(group[i])).sum()
-}
-
-/// Adds one step's results, whose loss is this: for each workgroup of rows the sum of the losses, then that of each metric.
-fn tally(results: &[f32], quantities: usize, samples: usize, per_sample: usize, loss: f64, totals: &mut Totals) {
-    totals.loss += loss * samples as f64;
-    totals.losses[0] += loss * samples as f64;
-    totals.samples += samples as f64;
-    for (i, metric) in totals.metrics.iter_mut().enumerate() {
-        metric[0] += sum(results, quantities, 1 + i);
-        metric[1] += (samples * per_sample) as f64;
+        let numbers = out.iter().map(|out| out.len()).sum();
+        read_back(gpu, encoder, dispatches, staging, numbers, |numbers| {
+            let mut rest = numbers;
+            for out in out.iter_mut() {
+                let (own, after) = rest.split_at(out.len());
+                out.copy_from_slice(own);
+                rest = after;
+            }
+        })
     }
 }

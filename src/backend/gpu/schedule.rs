@@ -52,6 +52,8 @@ pub enum Node {
     Tail { stage: usize, tail: Tail },
     /// An activation of rows.
     Rows { stage: usize, activation: Activation },
+    /// Any other stage.
+    Other { stage: usize },
 }
 
 impl Node {
@@ -59,25 +61,38 @@ impl Node {
     pub fn tail(&self) -> Option<&Tail> {
         match self {
             Node::Dense { tail, .. } | Node::Tail { tail, .. } => Some(tail),
-            Node::Rows { .. } => None,
+            Node::Rows { .. } | Node::Other { .. } => None,
         }
     }
 }
 
-/// The nodes of the first `last` stages, and for each tensor the one whose buffers hold it: a reshaped tensor is the same
-/// numbers, and so is what dropout leaves in inference. `output` is read from outside.
-pub fn nodes(plan: &Plan, last: usize, output: TensorId, training: bool) -> (Vec<Node>, Vec<TensorId>) {
-    let stages = &plan.stages[..last];
+/// Whether a stage leaves the numbers of its input as they are.
+pub fn is_identity(kind: &Kind, training: bool) -> bool {
+    match kind {
+        Kind::Dropout { .. } | Kind::Noise { .. } => !training,
+        Kind::Reshape | Kind::Penalty { .. } => true,
+        _ => false,
+    }
+}
+
+/// The nodes of a plan without the stages that losses do, `fused`; and for each tensor the one whose buffers hold it: a
+/// reshaped tensor is the same numbers where nobody else reads those, and so is what dropout leaves in inference.
+pub fn nodes(plan: &Plan, fused: &[usize], training: bool) -> (Vec<Node>, Vec<TensorId>) {
+    let stages = &plan.stages;
     let mut roots: Vec<TensorId> = (0..plan.tensors.len()).collect();
-    let mut done = vec![false; last];
+    let mut done = vec![false; stages.len()];
     let mut nodes = Vec::new();
     // The only reader of a tensor, if it is a stage.
     let reader = |t: TensorId| {
-        let only = plan.tensors[t].uses == 1 && t != output;
-        stages.iter().position(|s| only && s.input() == t)
+        let only = plan.tensors[t].uses == 1;
+        (0..stages.len()).find(|s| only && stages[*s].input() == t && !fused.contains(s))
     };
     for (i, stage) in stages.iter().enumerate() {
         if done[i] {
+            continue;
+        }
+        if fused.contains(&i) {
+            roots[stage.output] = roots[stage.input()];
             continue;
         }
         let mut tail = Tail::none(stage.output);
@@ -97,8 +112,15 @@ pub fn nodes(plan: &Plan, last: usize, output: TensorId, training: bool) -> (Vec
                 nodes.push(Node::Tail { stage: i, tail });
             }
             Kind::RowMap(activation) => nodes.push(Node::Rows { stage: i, activation: *activation }),
-            // What is left is refused when a plan is compiled, see `support.rs`.
-            _ => roots[stage.output] = roots[stage.input()],
+            kind => {
+                let same = is_identity(kind, training) && plan.tensors[stage.input()].uses == 1;
+                if same {
+                    roots[stage.output] = roots[stage.input()];
+                }
+                if !same || matches!(kind, Kind::Penalty { .. }) {
+                    nodes.push(Node::Other { stage: i });
+                }
+            }
         }
     }
     (nodes, roots)

@@ -1,53 +1,33 @@
 //! What this backend cannot do yet: each is refused by name when a plan is compiled, before anything is allocated.
 
+use super::step::MAX_OUTPUTS;
 use crate::backend::Purpose;
 use crate::error::{Error, Result};
-use crate::optimizers::OptimizerState;
 use crate::plan::Plan;
 
 /// Refuses what only the CPU can do.
 pub fn check(plan: &Plan, purpose: &Purpose) -> Result<()> {
-    if let Some(stage) = plan.stages.iter().find(|s| !s.kind.runs_on_gpu()) {
-        return Err(refusal(&format!("{} (layer '{}')", stage.kind.name(), stage.layer)));
+    if matches!(purpose, Purpose::Differentiate(_) | Purpose::Call) {
+        return Err(refusal("a single batch without an update"));
     }
-    if plan.outputs.len() != 1 {
-        return Err(refusal("a model of several outputs"));
+    if let Some(what) = plan.refused_on_gpu() {
+        return Err(refusal(&what));
+    }
+    if purpose.objectives().len() > MAX_OUTPUTS {
+        return Err(refusal(&format!("a model of more than {MAX_OUTPUTS} outputs")));
     }
     for variable in &plan.variables {
-        if !purpose.objectives().is_empty() && variable.regularizer().is_some() {
-            return Err(refusal(&format!("a regularizer ({})", variable.path())));
+        let penalty = variable.regularizer().filter(|r| !purpose.objectives().is_empty() && r.elementwise().is_none());
+        if let Some(penalty) = penalty {
+            return Err(refusal(&format!("the regularizer {} ({})", penalty.name(), variable.path())));
         }
-        if purpose.is_training() && variable.constraint().is_some() {
-            return Err(refusal(&format!("a constraint ({})", variable.path())));
-        }
-    }
-    for objective in purpose.objectives() {
-        match &objective.loss {
-            None => return Err(refusal("an output without a loss")),
-            Some(loss) if !loss.loss.has_wgsl() => return Err(refusal(&format!("the loss {}", loss.loss.name()))),
-            Some(_) => {}
-        }
-        if objective.weight != 1.0 {
-            return Err(refusal("loss_weights"));
-        }
-        for measure in &objective.metrics {
-            if measure.weighted || !measure.metric.has_wgsl() {
-                let what = if measure.weighted { "a weighted metric" } else { "the metric" };
-                return Err(refusal(&format!("{what} {}", measure.metric.name())));
-            }
+        let apart = |c: &&crate::constraints::Constraint| !c.is_elementwise() && c.runs(variable.shape()).is_none();
+        if let Some(constraint) = variable.constraint().filter(|c| purpose.is_training() && apart(c)) {
+            let what = format!("the constraint {} over axes that are no neighbours", constraint.name());
+            return Err(refusal(&format!("{what} ({})", variable.path())));
         }
     }
     Ok(())
-}
-
-/// Refuses options of an optimizer.
-pub fn check_optimizer(optimizer: &OptimizerState) -> Result<()> {
-    let config = optimizer.config();
-    let overwrites = config.use_ema.is_some_and(|ema| ema.overwrite_frequency.is_some());
-    match optimizer.refused_by_shaders().or(overwrites.then_some("ema_overwrite_frequency")) {
-        Some(what) => Err(refusal(&format!("{what} (optimizer '{}')", config.name))),
-        None => Ok(()),
-    }
 }
 
 fn refusal(what: &str) -> Error {

@@ -2,13 +2,15 @@
 
 use super::device::Gpu;
 use super::pipelines::storage_bindings;
-use super::wgsl::{self, TailVariant, WeightVariant};
+use super::wgsl::{self, ColumnForm, Pass, TailVariant, WeightVariant};
 use crate::activations::Activation;
 use crate::backend::{Device, Measure, Objective};
+use crate::constraints::Constraint;
 use crate::losses::{Head, Loss, LossConfig, Reduction, TargetKind};
 use crate::metrics::Metric;
 use crate::model::Samples;
 use crate::optimizers::{MAX_PARAMETERS, OptimizerConfig};
+use crate::plan::RowMoments;
 use crate::train::{Fit, Schedule};
 use crate::{Array, Error, Result, Sequential};
 use serde_json::{Value, json};
@@ -80,11 +82,10 @@ fn every_activation() {
     }
     validate(&wgsl::input_gradient(None, true));
     validate(&wgsl::gather());
-    validate(&wgsl::norm());
 }
 
 fn losses() -> Vec<Loss> {
-    crate::losses::tests::samples().into_iter().filter(Loss::has_wgsl).collect()
+    crate::losses::tests::samples()
 }
 
 #[test]
@@ -94,6 +95,9 @@ fn every_loss_and_metric() {
         let mut metrics = vec![Metric::Accuracy, Metric::BinaryAccuracy { threshold: 0.5 }];
         metrics.push(if class { Metric::SparseCategoricalAccuracy } else { Metric::CategoricalAccuracy });
         metrics.push(Metric::Loss(loss.clone()));
+        let more = [false, true].map(|ids| Metric::SparseTopKCategoricalAccuracy { k: 2, from_sorted_ids: ids });
+        metrics.extend(if class { more.to_vec() } else { vec![Metric::TopKCategoricalAccuracy { k: 2 }] });
+        metrics.extend([Metric::CosineSimilarity, Metric::PearsonCorrelation, Metric::ConcordanceCorrelation]);
         let config = LossConfig { loss: loss.clone(), reduction: Reduction::SumOverBatchSize };
         for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
             validate(&wgsl::loss(&objective(&config, &metrics), head, true));
@@ -121,17 +125,63 @@ fn every_rule() {
         json!({"class_name": "Ftrl", "config": {"use_ema": true, "weight_decay": 0.1}}),
         json!({"class_name": "Ftrl", "config": {"learning_rate_power": -0.2, "use_ema": true, "weight_decay": 0.1}}),
         json!({"class_name": "Lion", "config": {"use_ema": true, "weight_decay": 0.1}}),
+        json!({"class_name": "Lamb", "config": {"use_ema": true, "weight_decay": 0.1, "clipvalue": 0.5}}),
+        json!({"class_name": "Lamb", "config": {"clipnorm": 1.0, "gradient_accumulation_steps": 2}}),
+        json!({"class_name": "Adam", "config": {"amsgrad": true, "use_ema": true, "ema_overwrite_frequency": 3}}),
+        json!({"class_name": "RMSprop", "config": {"centered": true, "momentum": 0.5, "use_ema": true,
+            "gradient_accumulation_steps": 3}}),
     ];
     for rule in rules {
         let rule = OptimizerConfig::parse(&rule).unwrap();
-        assert_eq!(rule.refused_by_shaders(), None);
-        assert!(rule.parameters(3, 0.1).len() <= MAX_PARAMETERS);
-        let variant = WeightVariant { kernel: true, bias: true, gather: true, accumulate: false };
+        for decays in [true, false] {
+            assert!(rule.parameters(3, 0.1, decays).len() <= MAX_PARAMETERS);
+            assert_eq!(rule.parameters(1, 0.1, decays).len(), rule.parameters(3, 0.2, true).len());
+        }
+        let variant = WeightVariant { kernel: true, bias: true, gather: true, adds: 0 };
         validate(&wgsl::weight_gradient(variant, Some(&rule)));
-        validate(&wgsl::apply(&rule, 3));
+        validate(&wgsl::embedding_gradient(Some(&rule)));
+        let passes = if rule.has_trust_ratio() { &[Pass::Direction, Pass::Along][..] } else { &[Pass::Whole] };
+        passes.iter().for_each(|&pass| validate(&wgsl::apply(&rule, pass)));
     }
-    let variant = WeightVariant { kernel: true, bias: false, gather: false, accumulate: true };
-    validate(&wgsl::weight_gradient(variant, None));
+    for adds in [0, 1, 2] {
+        let variant = WeightVariant { kernel: true, bias: false, gather: false, adds };
+        validate(&wgsl::weight_gradient(variant, None));
+        validate(&wgsl::prelu_gradient(adds));
+        [wgsl::copy(adds), wgsl::clear(adds), wgsl::slope(adds)].iter().for_each(|s| validate(s));
+    }
+    [wgsl::norm(), wgsl::penalty(), wgsl::activity(), wgsl::report()].iter().for_each(|s| validate(s));
+    for constraint in ["max_norm", "non_neg", "unit_norm", "min_max_norm"] {
+        validate(&wgsl::constraint(&Constraint::parse(&json!(constraint), "test").unwrap().unwrap()));
+    }
+}
+
+#[test]
+fn every_other_stage() {
+    for back in [None, Some(false), Some(true)] {
+        for number in 0..3 {
+            validate(&wgsl::noise(number, back));
+        }
+        for (number, gamma) in (0..5).flat_map(|number| [(number, false), (number, true)]) {
+            validate(&wgsl::column_map(ColumnForm { number, gamma, beta: !gamma }, back));
+        }
+        [wgsl::concatenate(back), wgsl::unit_norm(back), wgsl::prelu(back)].iter().for_each(|s| validate(s));
+    }
+    for adds in [false, true] {
+        (2..5).for_each(|number| validate(&wgsl::merge_backward(number, adds)));
+        validate(&wgsl::rearrange_backward(adds));
+        validate(&wgsl::dot_backward(adds, !adds));
+        validate(&wgsl::batch_norm_backward(adds, !adds));
+        [wgsl::embedding(adds), wgsl::embedding_rows(adds)].iter().for_each(|s| validate(s));
+        for moments in [RowMoments::MeanAndVariance, RowMoments::MeanSquare, RowMoments::VarianceAlone] {
+            validate(&wgsl::layer_norm(moments, adds, !adds));
+            validate(&wgsl::layer_norm_backward(moments, adds, !adds));
+        }
+    }
+    (0..5).for_each(|number| validate(&wgsl::merge(number)));
+    (0..3).for_each(|number| validate(&wgsl::encode(number)));
+    (0..3).for_each(|form| validate(&wgsl::column_sums(form, form != 2)));
+    let rest = [wgsl::rearrange(), wgsl::dot(), wgsl::moving(), wgsl::embedding_gradient(None), wgsl::discretize()];
+    rest.iter().for_each(|s| validate(s));
 }
 
 #[test]

@@ -4,9 +4,9 @@ use super::device::Gpu;
 use super::dispatch::Place;
 use super::memory::{Memory, staging};
 use crate::error::{Error, Result};
-use crate::optimizers::OptimizerState;
+use crate::optimizers::{OptimizerConfig, OptimizerState};
 use crate::params::{Exclusive, Snapshot};
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
 use std::sync::mpsc::{TryRecvError, channel};
 
 /// Submits `encoder` and reads the first `numbers` of `from`, which it fills, when all is done.
@@ -43,6 +43,19 @@ pub fn read_back(
     drop(view);
     from.unmap();
     Ok(())
+}
+
+/// Where a slot of a variable is, and which of those there.
+fn slot_place(config: &OptimizerConfig, v: usize, slot: usize) -> (Place, usize) {
+    if config.accumulator_slot() == Some(slot) { (Place::Accumulator(v), 0) } else { (Place::Slots(v), slot) }
+}
+
+/// Whether training moves a variable that it does not train: a moving statistic.
+fn moves(plan: &Plan, variable: usize) -> bool {
+    plan.stages.iter().any(|stage| {
+        let moved = |mean, variance| [mean, variance].contains(&variable);
+        matches!(stage.kind, Kind::BatchNorm { mean, variance, training: true, .. } if moved(mean, variance))
+    })
 }
 
 /// What of the store is on the device.
@@ -85,10 +98,11 @@ impl Mirror {
         for (v, variable) in plan.variables.iter().enumerate() {
             let layout = variable.layout();
             for (i, slot) in optimizer.slots(variable.id()).iter().enumerate() {
-                if let Some(buffer) = memory.get(Place::Slots(v)) {
+                let (place, at) = slot_place(optimizer.config(), v, i);
+                if let Some(buffer) = memory.get(place) {
                     let mut values = vec![0.0; layout.len()];
                     layout.unpack(slot, &mut values);
-                    gpu.queue.write_buffer(buffer, (i * layout.len() * 4) as u64, bytemuck::cast_slice(&values));
+                    gpu.queue.write_buffer(buffer, (at * layout.len() * 4) as u64, bytemuck::cast_slice(&values));
                 }
             }
         }
@@ -116,19 +130,22 @@ impl Mirror {
         if !self.ahead {
             return Ok(());
         }
-        let slots = optimizer.config().slots();
-        let trained: Vec<usize> = (0..plan.variables.len()).filter(|&v| plan.trained[v]).collect();
+        let config = optimizer.config().clone();
+        let changed: Vec<usize> = (0..plan.variables.len()).filter(|&v| plan.trained[v] || moves(plan, v)).collect();
         let size = |v: usize| plan.variables[v].layout().len();
-        let total: usize = trained.iter().map(|&v| size(v) * (1 + slots)).sum();
+        let slots = |v: usize| if plan.trained[v] { config.slots() } else { 0 };
+        let total: usize = changed.iter().map(|&v| size(v) * (1 + slots(v))).sum();
         let staging = self.staging.get_or_insert_with(|| staging(gpu, total));
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut at = 0;
-        for &v in &trained {
-            for (place, numbers) in [(Place::Variable(v), size(v)), (Place::Slots(v), size(v) * slots)] {
-                if let Some(buffer) = memory.get(place).filter(|_| numbers > 0) {
-                    encoder.copy_buffer_to_buffer(buffer, 0, staging, at as u64 * 4, numbers as u64 * 4);
+        for &v in &changed {
+            let places = (0..slots(v)).map(|i| slot_place(&config, v, i));
+            for (place, number) in std::iter::once((Place::Variable(v), 0)).chain(places) {
+                if let Some(buffer) = memory.get(place).filter(|_| size(v) > 0) {
+                    let (from, bytes) = ((number * size(v)) as u64 * 4, size(v) as u64 * 4);
+                    encoder.copy_buffer_to_buffer(buffer, from, staging, at as u64 * 4, bytes);
                 }
-                at += numbers;
+                at += size(v);
             }
         }
         let versions = &mut self.variables;
@@ -141,7 +158,7 @@ impl Mirror {
             };
             let mut locks = Exclusive::lock(&plan.variables);
             let mut lines = locks.lines();
-            for &v in &trained {
+            for &v in &changed {
                 let (variable, layout) = (&plan.variables[v], plan.variables[v].layout());
                 let values = take(layout.len());
                 if versions[v] == Some(variable.version()) {
@@ -149,7 +166,7 @@ impl Mirror {
                     variable.touch();
                     versions[v] = Some(variable.version());
                 }
-                for slot in optimizer.slots_mut(variable.id()) {
+                for slot in optimizer.slots_mut(variable.id()).iter_mut().take(slots(v)) {
                     layout.pack(take(layout.len()), slot);
                 }
             }

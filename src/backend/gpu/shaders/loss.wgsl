@@ -1,5 +1,5 @@
 // Loss, its gradient and the metrics, one row an invocation. Sums over the 64 rows of a workgroup go to the step's slot,
-// for the host to add up in double precision. `loss` and `metrics` come from the loss and the metrics.
+// for the host to add up in double precision. `more.y` is the number of the output. `loss` and `metrics` come from the loss and the metrics.
 
 // Predictions; with a fused head logits, which become probabilities.
 @group(0) @binding(2) var<storage, read_write> p: array<f32>;
@@ -42,8 +42,9 @@ fn main(
         let sample = order[now.first + row / shape.per_sample];
         let from_row = sample * shape.per_sample + row % shape.per_sample;
         let weight = weights[sample];
-        values[index * QUANTITIES] = weight * loss(row, from_row, weight * now.scale, GRADIENT);
-        metrics(row, from_row, index * QUANTITIES + 1u);
+        let scale = now.scales[shape.more.y / 4u][shape.more.y % 4u];
+        values[index * QUANTITIES] = weight * loss(row, from_row, weight * scale, GRADIENT);
+        metrics(row, from_row, weight, index * QUANTITIES + 1u);
     }
     workgroupBarrier();
     if (index < QUANTITIES) {
@@ -51,7 +52,6 @@ fn main(
         for (var i = 0u; i < 64u; i++) {
             sum += values[i * QUANTITIES + index];
         }
-        // `extra` is the number of workgroups of a full batch.
-        results[(now.slot * shape.extra + group.x) * QUANTITIES + index] = sum;
+        results[result_place() + group.x * QUANTITIES + index] = sum;
     }
 }

@@ -75,7 +75,7 @@ fn ln_of(x: f32) -> f32 {
 
 // What a compiler must not see through: drivers may turn (1 + x) − 1 into x.
 fn rounded(x: f32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(x) ^ now.zero.x);
+    return bitcast<f32>(bitcast<u32>(x) ^ now.zero);
 }
 
 // ln(1 + x) for x ≥ 0: ln(w)·x/(w − 1) with w = 1 + x.

@@ -1,5 +1,6 @@
 // dkernel = xᵀ · dy, with the bias's gradient as one more row (of an x that is 1), and the optimizer's rule over both at
-// once; or, where the rule needs the whole gradient first, the gradient into memory. `update` comes from the rule.
+// once; or, where the rule needs the whole gradient first, the gradient into memory. `amounts` are the penalties l1 and l2 of
+// kernel and bias. `update` comes from the rule.
 
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
@@ -44,34 +45,39 @@ fn start(column: u32) -> f32 {
 
 fn store_kernel(at: u32, gradient: f32) {
     if (!UPDATE) {
-        kernel[at] = select(gradient, kernel[at] + gradient, ACCUMULATE);
+        kernel[at] = select(gradient, kernel[at] + gradient, adds(ACCUMULATE));
         return;
     }
     let count = shape.depth * shape.columns;
-    var s = vec3<f32>(0.0f);
+    var s = vec4<f32>(0.0f);
     for (var i = 0u; i < SLOTS; i++) {
         s[i] = kernel_slots[i * count + at];
     }
-    let after = update(kernel[at], gradient, s.x, s.y, s.z);
-    kernel[at] = after.x;
+    rule_from = shape.rule.x;
+    let before = kernel[at];
+    let after = update(before, gradient + penalty_slope(before, shape.amounts.xy), s);
+    kernel[at] = settled(after);
     for (var i = 0u; i < SLOTS; i++) {
-        kernel_slots[i * count + at] = after[i + 1u];
+        kernel_slots[i * count + at] = after.s[i];
     }
 }
 
 fn store_bias(at: u32, gradient: f32) {
     if (!UPDATE) {
-        bias[at] = select(gradient, bias[at] + gradient, ACCUMULATE);
+        bias[at] = select(gradient, bias[at] + gradient, adds(ACCUMULATE));
         return;
     }
-    var s = vec3<f32>(0.0f);
+    let count = shape.columns;
+    var s = vec4<f32>(0.0f);
     for (var i = 0u; i < SLOTS; i++) {
-        s[i] = bias_slots[i * shape.columns + at];
+        s[i] = bias_slots[i * count + at];
     }
-    let after = update(bias[at], gradient, s.x, s.y, s.z);
-    bias[at] = after.x;
+    rule_from = shape.rule.y;
+    let before = bias[at];
+    let after = update(before, gradient + penalty_slope(before, shape.amounts.zw), s);
+    bias[at] = settled(after);
     for (var i = 0u; i < SLOTS; i++) {
-        bias_slots[i * shape.columns + at] = after[i + 1u];
+        bias_slots[i * count + at] = after.s[i];
     }
 }
 

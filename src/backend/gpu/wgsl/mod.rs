@@ -1,6 +1,10 @@
 //! Shaders put together: a file of `shaders/`, before it the constants that tell its variants apart and what concepts
 //! supply about themselves.
 
+mod others;
+
+pub use others::*;
+
 use crate::activations::Activation;
 use crate::backend::Objective;
 use crate::losses::{Head, TargetKind};
@@ -11,12 +15,12 @@ use std::fmt::Display;
 /// One shader's text: common parts, constants, files and generated functions.
 fn shader(constants: &[(&str, &dyn Display)], parts: &[&str]) -> String {
     let constants: String = constants.iter().map(|(name, value)| format!("const {name} = {value};\n")).collect();
-    let common = [include_str!("shaders/common.wgsl"), include_str!("shaders/math.wgsl"), &constants];
+    let common = [include_str!("../shaders/common.wgsl"), include_str!("../shaders/math.wgsl"), &constants];
     [&common, parts].concat().join("\n")
 }
 
-const GEMM: &str = include_str!("shaders/gemm.wgsl");
-const TAIL: &str = include_str!("shaders/tail.wgsl");
+const GEMM: &str = include_str!("../shaders/gemm.wgsl");
+const TAIL: &str = include_str!("../shaders/tail.wgsl");
 
 /// What may follow a product: the variants of an activation and of dropout.
 #[derive(Clone, Copy, Default)]
@@ -45,7 +49,7 @@ pub fn dense(tail: TailVariant, bias: bool, gather: bool) -> String {
         ("KEEP_INPUT", &tail.keep_input),
         ("DROPOUT", &tail.dropout),
     ];
-    shader(&constants, &[&tail.functions(), TAIL, include_str!("shaders/dense.wgsl"), GEMM])
+    shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/dense.wgsl"), GEMM])
 }
 
 /// dx = dy · kernelᵀ, and on through a tail.
@@ -59,7 +63,7 @@ pub fn input_gradient(tail: Option<TailVariant>, accumulate: bool) -> String {
         ("DROPOUT", &tail.dropout),
         ("ACCUMULATE", &accumulate),
     ];
-    shader(&constants, &[&tail.functions(), TAIL, include_str!("shaders/input_gradient.wgsl"), GEMM])
+    shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/input_gradient.wgsl"), GEMM])
 }
 
 /// Which part of a dense layer's variables is trained, and how.
@@ -71,84 +75,118 @@ pub struct WeightVariant {
     pub bias: bool,
     /// Whether x is read from the data set.
     pub gather: bool,
-    /// Whether the gradient goes to memory, added to what is there.
-    pub accumulate: bool,
+    /// Whether a gradient in memory adds to what is there, as common.wgsl says.
+    pub adds: u32,
 }
 
 /// dkernel = xᵀ · dy, and the rule over it, or without a rule the gradient alone.
 pub fn weight_gradient(variant: WeightVariant, rule: Option<&OptimizerConfig>) -> String {
-    let constants: [(&str, &dyn Display); 8] = [
+    let constants: [(&str, &dyn Display); 9] = [
         ("A_ALONG", &false),
         ("B_ALONG", &false),
         ("KERNEL", &variant.kernel),
         ("BIAS", &variant.bias),
         ("GATHER", &variant.gather),
-        ("ACCUMULATE", &variant.accumulate),
+        ("ACCUMULATE", &unsigned(variant.adds)),
         ("UPDATE", &rule.is_some()),
-        ("SLOTS", &format!("{}u", rule.map_or(0, OptimizerConfig::slots))),
+        ("SLOTS", &unsigned(rule.map_or(0, OptimizerConfig::seen_slots))),
+        ("AVERAGE", &unsigned(average(rule))),
     ];
     let update = rule.map_or_else(no_rule, OptimizerConfig::wgsl);
-    shader(&constants, &[&update, include_str!("shaders/weight_gradient.wgsl"), GEMM])
+    shader(&constants, &[UPDATE, &update, include_str!("../shaders/weight_gradient.wgsl"), GEMM])
+}
+
+const UPDATE: &str = include_str!("../shaders/update.wgsl");
+
+fn unsigned(n: impl Display) -> String {
+    format!("{n}u")
+}
+
+/// The slot of the weights' average where that may replace them, else 4.
+fn average(rule: Option<&OptimizerConfig>) -> usize {
+    let overwrites = rule.filter(|rule| rule.use_ema.is_some_and(|ema| ema.overwrite_frequency.is_some()));
+    overwrites.and_then(OptimizerConfig::average_slot).unwrap_or(4)
 }
 
 fn no_rule() -> String {
-    "fn update(w: f32, g: f32, s0: f32, s1: f32, s2: f32) -> vec4<f32> {\n    return vec4<f32>(w, s0, s1, s2);\n}\n"
-        .into()
+    "fn update(w: f32, g: f32, s: vec4<f32>) -> Updated {\n    return Updated(w, s);\n}\n".into()
 }
 
-/// The rule over a gradient in memory, one of `variables`.
-pub fn apply(rule: &OptimizerConfig, variables: usize) -> String {
+/// Which part of an update.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// All of it.
+    Whole,
+    /// The direction, whose length is then measured.
+    Direction,
+    /// The way along it.
+    Along,
+}
+
+/// The rule over a gradient in memory.
+pub fn apply(rule: &OptimizerConfig, pass: Pass) -> String {
     let (clip, limit) = match (rule.clipnorm, rule.global_clipnorm) {
-        (Some(limit), _) => (1, limit),
         (_, Some(limit)) => (2, limit),
+        (Some(limit), _) => (1, limit),
         _ => (0, 1.0),
     };
-    let constants: [(&str, &dyn Display); 4] = [
-        ("CLIP", &format!("{clip}u")),
+    let mean = 1.0 / rule.gradient_accumulation_steps.unwrap_or(1) as f64;
+    let constants: [(&str, &dyn Display); 6] = [
+        ("CLIP", &unsigned(clip)),
         ("CLIP_LIMIT", &crate::symbol::literal(limit)),
-        ("VARIABLES", &format!("{variables}u")),
-        ("SLOTS", &format!("{}u", rule.slots())),
+        ("MEAN", &crate::symbol::literal(mean)),
+        ("PASS", &unsigned(pass as u32)),
+        ("SLOTS", &unsigned(rule.seen_slots())),
+        ("AVERAGE", &unsigned(average(Some(rule)))),
     ];
-    shader(&constants, &[&rule.wgsl(), include_str!("shaders/apply.wgsl")])
+    let whole = || [rule.wgsl(), rule.wgsl()];
+    let [direction, along] = rule.wgsl_of_directions().unwrap_or_else(whole);
+    let update = if pass == Pass::Along { along } else { direction };
+    shader(&constants, &[UPDATE, &update, &rule.wgsl_between(), include_str!("../shaders/apply.wgsl")])
 }
 
-/// The sum of squares of a gradient.
+/// A sum of squares.
 pub fn norm() -> String {
-    shader(&[], &[include_str!("shaders/norm.wgsl")])
+    shader(&[], &[include_str!("../shaders/norm.wgsl")])
 }
 
 /// A batch out of the data set.
 pub fn gather() -> String {
-    shader(&[], &[include_str!("shaders/gather.wgsl")])
+    shader(&[], &[include_str!("../shaders/gather.wgsl")])
 }
 
 /// An activation and dropout that stand alone.
 pub fn tail_forward(tail: TailVariant) -> String {
     let constants: [(&str, &dyn Display); 2] = [("ACTIVATION", &tail.activation.is_some()), ("DROPOUT", &tail.dropout)];
-    shader(&constants, &[&tail.functions(), TAIL, include_str!("shaders/tail_forward.wgsl")])
+    shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/tail_forward.wgsl")])
 }
 
 /// The way back through a tail.
 pub fn tail_backward(tail: TailVariant, accumulate: bool) -> String {
     let constants: [(&str, &dyn Display); 3] =
         [("KEEP_INPUT", &tail.keep_input), ("DROPOUT", &tail.dropout), ("ACCUMULATE", &accumulate)];
-    shader(&constants, &[&tail.functions(), TAIL, include_str!("shaders/tail_backward.wgsl")])
+    shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/tail_backward.wgsl")])
 }
 
 /// An activation of rows.
 pub fn rows_forward(activation: &Activation) -> String {
-    shader(&[], &[include_str!("shaders/rows_forward.wgsl"), &activation.row_wgsl(false)])
+    shader(&[], &[include_str!("../shaders/rows_forward.wgsl"), &activation.row_wgsl(false)])
 }
 
 /// The way back through one.
 pub fn rows_backward(activation: &Activation, accumulate: bool) -> String {
     let constants: [(&str, &dyn Display); 1] = [("ACCUMULATE", &accumulate)];
-    shader(&constants, &[include_str!("shaders/rows_backward.wgsl"), &activation.row_wgsl(true)])
+    shader(&constants, &[include_str!("../shaders/rows_backward.wgsl"), &activation.row_wgsl(true)])
+}
+
+fn no_loss() -> String {
+    "fn loss(row: u32, from_row: u32, factor: f32, gradient: bool) -> f32 {\n    return 0.0f;\n}\n".into()
 }
 
 /// Loss, gradient and metrics.
 pub fn loss(objective: &Objective, head: Head, gradient: bool) -> String {
-    let quantities = 1 + objective.metrics.len();
+    let metrics = objective.metrics.iter().filter(|m| m.metric.is_row_mean());
+    let quantities = 1 + metrics.clone().count();
     let class = objective.target_kind() == Some(TargetKind::Class);
     let constants: [(&str, &dyn Display); 4] = [
         ("CLASS", &class),
@@ -157,12 +195,13 @@ pub fn loss(objective: &Objective, head: Head, gradient: bool) -> String {
         ("VALUES", &format!("{}u", 64 * quantities)),
     ];
     let mut functions =
-        objective.loss.as_ref().map_or_else(String::new, |l| l.loss.wgsl("loss", head)) + Metric::common_wgsl();
+        objective.loss.as_ref().map_or_else(no_loss, |l| l.loss.wgsl("loss", head)) + Metric::common_wgsl();
     let mut calls = String::new();
-    for (i, measure) in objective.metrics.iter().enumerate() {
+    for (i, measure) in metrics.enumerate() {
         functions += &measure.metric.wgsl(&format!("metric_{i}"));
-        calls += &format!("    values[at + {i}u] = metric_{i}(row, from_row);\n");
+        let weight = if measure.weighted { "weight * " } else { "" };
+        calls += &format!("    values[at + {i}u] = {weight}metric_{i}(row, from_row);\n");
     }
-    functions += &format!("fn metrics(row: u32, from_row: u32, at: u32) {{\n{calls}}}\n");
-    shader(&constants, &[include_str!("shaders/loss.wgsl"), &functions])
+    functions += &format!("fn metrics(row: u32, from_row: u32, weight: f32, at: u32) {{\n{calls}}}\n");
+    shader(&constants, &[include_str!("../shaders/loss.wgsl"), &functions])
 }

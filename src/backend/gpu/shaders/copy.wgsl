@@ -1,0 +1,12 @@
+// y (+)= amounts.x · x, from number `extra` of x on.
+
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    for (var at = id.x; at < elements(); at += groups.x * 64u) {
+        let value = shape.amounts.x * x[shape.extra + at];
+        y[at] = select(value, y[at] + value, adds(ACCUMULATE));
+    }
+}
