@@ -9,6 +9,11 @@ use ironhorn::{Array, Sequential};
 use std::time::{Duration, Instant};
 
 fn job(name: &str, inputs: usize, units: &[usize], dropout: f64, classes: bool, batch: usize, rows: usize) {
+    let only: Vec<_> = std::env::args().filter(|a| ["mnist", "small", "line", "wide"].contains(&a.as_str())).collect();
+    if !(only.is_empty() && name != "wide" || only.iter().any(|a| a == name)) {
+        return;
+    }
+    let optimizer = if name == "line" { ("sgd", 0.01) } else { ("adam", 1e-3) };
     let mut draws = Stream::new(0, "bench").sequence(0);
     let x: Vec<f32> = (0..rows * inputs).map(|_| draws.uniform() as f32 - 0.5).collect();
     let x = Array::new(x, &[rows, inputs]).unwrap();
@@ -29,7 +34,7 @@ fn job(name: &str, inputs: usize, units: &[usize], dropout: f64, classes: bool, 
     }
     let model = net.build().unwrap();
     let loss = if classes { "sparse_categorical_crossentropy" } else { "mse" };
-    model.compile_with("adam", 1e-3, loss, &[]).unwrap();
+    model.compile_with(optimizer.0, optimizer.1, loss, &[]).unwrap();
     let y = if classes {
         Array::new((0..rows).map(|i| (i % 10) as i64).collect(), &[rows]).unwrap()
     } else {
@@ -59,7 +64,5 @@ fn main() {
     job("mnist", 784, &[128, 10], 0.2, true, 32, 20_000);
     job("small", 8, &[64, 64, 1], 0.0, false, 32, 20_000);
     job("line", 1, &[1], 0.0, false, 1, 5_000);
-    if std::env::args().any(|a| a == "wide") {
-        job("wide", 1024, &[2048, 2048, 10], 0.0, true, 256, 2_560);
-    }
+    job("wide", 1024, &[2048, 2048, 10], 0.0, true, 256, 2_560);
 }

@@ -86,11 +86,11 @@ impl DenseProducts {
 
     /// Y = X · W.
     pub fn forward(&mut self) {
-        let (m, k) = (self.x.layout.rows, self.x.layout.columns);
+        let (m, k, columns) = (self.x.layout.rows, self.x.layout.columns, self.w.layout.columns);
         let (count, a, b, c) = (self.y.count(), self.x.panels(), self.w.panels(), self.y.panels());
         self.each(|worker, [_, lists]| {
             let share = Share { rows: 0..m, panels: part(count, worker) };
-            Level::current().run(Product { share, depth: k, a, b, c, start: Start::Zero, lists });
+            Level::current().run(Product { share, depth: k, columns, a, b, c, start: Start::Zero, lists });
         });
     }
 
@@ -110,8 +110,8 @@ impl DenseProducts {
         let (m, layout, x, dy) = (self.x.layout.rows, self.w.layout, self.x.panels(), self.y.panels());
         self.each(|worker, [scratch, _]| {
             for index in part(units(layout), worker) {
-                let unit = &unit(layout, index);
-                Level::current().run(UnitGradient { unit, x, dy, depth: m, columns: None, scratch });
+                let (unit, single) = (&unit(layout, index), layout.columns == 1);
+                Level::current().run(UnitGradient { unit, x, dy, depth: m, single, columns: None, scratch });
             }
         });
     }

@@ -22,7 +22,7 @@ use crate::plan::{Plan, TensorId};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Floating-point operations of a step, or of a whole prediction, below which one thread is quicker than several:
 /// about five microseconds of one core, against the barriers and the waking of the others.
@@ -90,6 +90,39 @@ pub(crate) struct CpuExecutor {
     scheduled: Option<OptimizerConfig>,
     pace: Pace,
     profile: Option<Profile>,
+}
+
+/// Looks at the clock, but not in each of many short steps: that would be a tenth of the shortest ones.
+struct Watch {
+    deadline: Instant,
+    looked: Instant,
+    /// Steps until the next look, and steps from look to look.
+    left: u32,
+    each: u32,
+}
+
+impl Watch {
+    /// Steps from look to look at most.
+    const MOST: u32 = 64;
+    /// Steps are short where so many take less than this.
+    const SHORT: Duration = Duration::from_micros(20);
+
+    fn new(deadline: Instant) -> Self {
+        Watch { deadline, looked: Instant::now(), left: 1, each: 1 }
+    }
+
+    /// Whether the time is over, as far as is known; called once a step.
+    fn is_over(&mut self) -> bool {
+        self.left -= 1;
+        if self.left > 0 {
+            return false;
+        }
+        let now = Instant::now();
+        let short = now - self.looked < Self::SHORT;
+        self.each = if short { (2 * self.each).min(Self::MOST) } else { 1 };
+        (self.looked, self.left) = (now, self.each);
+        now >= self.deadline
+    }
 }
 
 /// What the workers of a training region tell each other.
@@ -167,6 +200,7 @@ impl CpuExecutor {
             slots: &[],
             accumulators: &[],
             optimizer: None,
+            ahead: None,
             refused,
         }
     }
@@ -218,6 +252,7 @@ impl Executor for CpuExecutor {
                 slots: &slots,
                 accumulators: &accumulators,
                 optimizer: Some(&course),
+                ahead: self.program.largest.filter(|_| feed.inputs.iter().any(|input| input.lines() > 0)),
                 ..self.context(&feed, &self.memory[0], &variables, &refused)
             };
             pool::region(choice.threads, |worker| self.train(&context, worker, steps, first, &control))
@@ -341,6 +376,8 @@ impl CpuExecutor {
     /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
     fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
         let mut clock = self.clock(worker);
+        let mut totals = (worker.index == 0).then(|| control.totals.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut watch = Watch::new(steps.deadline);
         for batch in steps.from..steps.until {
             let rows_of = |batch: usize| {
                 let bound = |b: usize| (b * steps.batch).min(steps.order.len());
@@ -369,11 +406,9 @@ impl CpuExecutor {
                         }
                         return;
                     }
-                    if worker.index == 0 {
-                        let mut totals = control.totals.lock().unwrap_or_else(PoisonError::into_inner);
-                        context.tally(rows.len(), &mut totals);
-                        let wanted = self.plan.variables.iter().any(|v| v.is_wanted());
-                        if wanted || Instant::now() >= steps.deadline {
+                    if let Some(totals) = &mut totals {
+                        context.tally(rows.len(), totals);
+                        if self.plan.variables.iter().any(|v| v.is_wanted()) || watch.is_over() {
                             control.stop.store(true, Ordering::Relaxed);
                         }
                     }
@@ -385,7 +420,7 @@ impl CpuExecutor {
             worker.wait();
             clock.batch(rows.len());
             if worker.index == 0 {
-                control.done.fetch_add(1, Ordering::Relaxed);
+                control.done.store(batch + 1 - steps.from, Ordering::Relaxed);
             }
             if control.stop.load(Ordering::Relaxed) {
                 return;

@@ -5,7 +5,7 @@
 //!
 //! - forward, Y (m × n) = X (m × k) · W (k × n): a tile takes 16-element runs of X's rows against rows of W's panels;
 //! - gradient of the kernel, dW (k × n) = Xᵀ (k × m) · dY (m × n): the same with X read down its columns;
-//! - gradient of the input, dX (m × k) = dY (m × n) · Wᵀ (n × k): [`transpose_panel`] turns a panel of W around first
+//! - gradient of the input, dX (m × k) = dY (m × n) · Wᵀ (n × k): [`transpose_block`] turns a block of W around first
 //!   (n·16 elements, against m·n·16 products), then it is the forward product.
 //!
 //! A tile keeps `ROWS` × `WIDTH` registers of sums. Each sum runs over the depth in order, whatever the tile, so
@@ -163,7 +163,7 @@ impl Panels {
 }
 
 /// Terms of the sums taken at a time: 256 rows of two panels are 32 KiB, about a first-level cache.
-const DEPTH_BLOCK: usize = 256;
+pub const DEPTH_BLOCK: usize = 256;
 
 /// C = start + A · B on `rows` and `panels` of C; `depth` is the columns of A and the rows of B.
 ///
@@ -261,23 +261,11 @@ pub unsafe fn product_transposed<V: Vector>(
     }
 }
 
-/// Writes rows 16 · `panel` … of `w` (`rows` × `columns`) as columns: lines into `out`, whole panels of them, with zeros
-/// for rows beyond `rows`.
+/// Writes rows 16 · `panel` … of panel `of` of `w`, which has `rows` rows, as columns: 16 lines into `out`, with zeros for rows
+/// beyond `rows`.
 ///
 /// # Safety
-/// `w` must hold the rows and columns, `out` must have room for `columns` lines, rounded up to whole panels.
-#[inline(always)]
-pub unsafe fn transpose_panel<V: Vector>(w: Panels, rows: usize, columns: usize, panel: usize, out: *mut f32) {
-    for p in 0..columns.div_ceil(PANEL) {
-        // SAFETY: within the caller's contract.
-        unsafe { transpose_block::<V>(w, rows, panel, p, out.add(p * PANEL * PANEL)) };
-    }
-}
-
-/// The part of [`transpose_panel`] that comes from panel `of` of `w`: 16 lines into `out`.
-///
-/// # Safety
-/// As there.
+/// `w` must hold the rows and panels, `out` must be writable for 16 lines.
 #[inline(always)]
 pub unsafe fn transpose_block<V: Vector>(w: Panels, rows: usize, panel: usize, of: usize, out: *mut f32) {
     let first = panel * PANEL;

@@ -1,5 +1,6 @@
 //! Every buffer of a compiled plan, allocated once.
 
+use super::dense::input_gradient_floats;
 use super::gemm::Panels;
 use super::rows::{TargetPlace, scratch_floats};
 use super::simd::PANEL;
@@ -219,8 +220,7 @@ fn scratch_floats_of(plan: &Plan, batch: usize) -> usize {
         let (input, output) = (plan.tensors[s.input()].columns(), plan.tensors[s.output].columns());
         match s.kind {
             Kind::RowMap(_) => scratch_floats(2 * (input + output)),
-            // Two panels of the transposed kernel.
-            Kind::Dense { .. } => 2 * output.next_multiple_of(PANEL) * PANEL,
+            Kind::Dense { .. } => input_gradient_floats(output),
             // The row, its gradient, and what comes of them.
             Kind::LayerNorm { .. } | Kind::UnitNormalize { .. } => scratch_floats(4 * input),
             // A list of rows.

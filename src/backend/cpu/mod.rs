@@ -38,6 +38,7 @@ mod program;
 mod row_norm;
 mod rows;
 pub mod simd;
+mod single;
 mod skip;
 mod stock;
 mod tally;

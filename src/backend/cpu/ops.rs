@@ -36,6 +36,8 @@ pub struct Context<'a> {
     /// For each variable where its gradients of several steps are summed, null where they are not.
     pub accumulators: &'a [*mut f32],
     pub optimizer: Option<&'a Course<'a>>,
+    /// The kernel beside whose update the next batch is fetched, where that is worth it.
+    pub ahead: Option<usize>,
     /// The first row whose target was refused, or −1.
     pub refused: &'a AtomicI64,
 }
@@ -56,6 +58,9 @@ pub struct Step<'a> {
 
 /// A worker's part of `count` things, in multiples of `grain`.
 pub fn part(count: usize, grain: usize, worker: &Worker) -> Range<usize> {
+    if worker.threads == 1 {
+        return 0..count;
+    }
     let each = count.div_ceil(grain).div_ceil(worker.threads) * grain;
     (worker.index * each).min(count)..((worker.index + 1) * each).min(count)
 }
@@ -177,7 +182,16 @@ impl Context<'_> {
                 let start = bias.map_or(Start::Zero, |b| Start::Row(self.variables[b]));
                 let b = Panels { start: self.variables[*kernel], stride: from.columns() * PANEL };
                 let lists = self.memory.lists(worker.index);
-                self.level.run(Product { share, depth: from.columns(), a: x, b, c: y, start, lists });
+                self.level.run(Product {
+                    share,
+                    depth: from.columns(),
+                    columns: to.columns(),
+                    a: x,
+                    b,
+                    c: y,
+                    start,
+                    lists,
+                });
             }
             Kind::Map(activation) => self.level.run(Map { activation, share, x, y }),
             Kind::RowMap(activation) => self.level.run(RowMap {

@@ -31,13 +31,18 @@ pub fn scratch_floats(columns: usize) -> usize {
     columns * PANEL
 }
 
-/// Reads `count` rows from `row` on into one register a column; lanes beyond are zero.
+/// Reads `count` rows from `row` on into one register a column; lanes beyond are zero, or repeat a row that is alone.
 ///
 /// # Safety
 /// The matrix must hold the rows and as many columns as `out`; nobody may write them meanwhile.
 #[inline(always)]
 unsafe fn load_columns<V: Vector>(from: Panels, row: usize, count: usize, out: &mut [V]) {
     for (column, register) in out.iter_mut().enumerate() {
+        if count == 1 {
+            // SAFETY: within the matrix by the caller's contract. Without a detour by memory, which would have to wait.
+            *register = unsafe { V::broadcast(from.at(column / PANEL, row).add(column % PANEL)) };
+            continue;
+        }
         let mut lanes = [0.0_f32; PANEL];
         for (lane, value) in lanes.iter_mut().take(count.min(V::LANES)).enumerate() {
             // SAFETY: the rows and columns are within the matrix by the caller's contract.
@@ -68,12 +73,20 @@ unsafe fn store_columns<V: Vector>(registers: &[V], into: Panels, row: usize, co
     }
 }
 
-/// One register from `count` consecutive floats; lanes beyond are zero.
+/// One register from `count` consecutive floats; lanes beyond are zero, or repeat a number that is alone.
 ///
 /// # Safety
 /// `from` must be readable for `count` floats.
 #[inline(always)]
 unsafe fn load_some<V: Vector>(from: *const f32, count: usize) -> V {
+    if count == 1 {
+        // SAFETY: readable by the caller's contract.
+        return unsafe { V::broadcast(from) };
+    }
+    if count >= V::LANES {
+        // SAFETY: as above.
+        return unsafe { V::load(from) };
+    }
     let mut lanes = [0.0_f32; PANEL];
     for (lane, value) in lanes.iter_mut().take(count.min(V::LANES)).enumerate() {
         // SAFETY: readable by the caller's contract.

@@ -82,6 +82,7 @@ fn forward_products_are_the_naive_ones() {
                     level.run(Product {
                         share: Share { rows: 0..m, panels: 0..panels(n) },
                         depth: k,
+                        columns: n,
                         a: a.panels(),
                         b: b.panels(),
                         c: c.panels(),
@@ -132,7 +133,7 @@ fn input_gradients_are_the_naive_ones() {
 fn kernel_and_bias_gradients_are_the_naive_ones() {
     for level in levels() {
         for (m, thin) in [0, 1, 5, 32, 600, 1100].into_iter().flat_map(|m| [(m, false), (m, true)]) {
-            for (k, n) in [(1, 1), (7, 16), (16, 17), (65, 33), (129, 10), (300, 50), (340, 130)] {
+            for (k, n) in [(1, 1), (40, 1), (7, 16), (16, 17), (65, 33), (129, 10), (300, 50), (340, 130)] {
                 let (mut x, mut dy) = (Matrix::new(m, k, 1), Matrix::new(m, n, 2));
                 dy = if thin { dy.thinned() } else { dy };
                 let mut lists = room(columns_floats(UNIT_PANELS, m, UNIT_ROWS));
@@ -146,7 +147,7 @@ fn kernel_and_bias_gradients_are_the_naive_ones() {
                     let columns = level.run(ListColumns { unit: &unit, rows: k, dy, depth: m, lists });
                     let (few, many) = (m < 32 || k < 65, m > 1024);
                     assert!(!thin || few || columns.is_some() != many, "{level} {m}×{k}×{n}");
-                    level.run(UnitGradient { unit: &unit, x, dy, depth: m, columns, scratch: start });
+                    level.run(UnitGradient { unit: &unit, x, dy, depth: m, single: n == 1, columns, scratch: start });
                     for p in 0..unit.across {
                         for j in 0..PANEL.min(n - (unit.panel + p) * PANEL) {
                             let column = (unit.panel + p) * PANEL + j;
@@ -170,7 +171,7 @@ fn kernel_and_bias_gradients_are_the_naive_ones() {
 }
 
 #[test]
-fn products_that_skip_zeros_have_the_bits_of_those_that_do_not() {
+fn products_that_go_another_way_have_the_bits_of_those_that_do_not() {
     struct Plain(usize, usize, usize, Panels, Panels, Panels);
     impl Task for Plain {
         type Output = ();
@@ -182,13 +183,13 @@ fn products_that_skip_zeros_have_the_bits_of_those_that_do_not() {
         }
     }
     for level in levels() {
-        for (m, k, n) in [(300, 100, 70), (7, 500, 48), (33, 33, 200)] {
+        for (m, k, n) in [(300, 100, 70), (7, 500, 48), (33, 33, 200), (35, 40, 1)] {
             let (mut a, mut b) = (Matrix::new(m, k, 1).thinned(), Matrix::new(k, n, 2));
             let (mut c, mut plain, mut lists) = (Matrix::zeros(m, n), Matrix::zeros(m, n), room(product_floats(m)));
             level.run(Plain(m, k, n, a.panels(), b.panels(), plain.panels()));
             let (share, start) = (Share { rows: 0..m, panels: 0..panels(n) }, Start::Zero);
             let (a, b, c_, lists) = (a.panels(), b.panels(), c.panels(), lists.as_mut_ptr().cast());
-            level.run(Product { share, depth: k, a, b, c: c_, start, lists });
+            level.run(Product { share, depth: k, columns: n, a, b, c: c_, start, lists });
             let bits = |matrix: &Matrix| matrix.values().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&c), bits(&plain), "{level} {m}×{k}×{n}");
         }

@@ -7,6 +7,7 @@
 
 use super::gemm::{self, Panels};
 use super::simd::{Level, PANEL, Task, Vector};
+use super::single;
 use super::skip::Columns;
 use crate::constraints::Constraint;
 use crate::optimizers::{MAX_SLOTS, Update};
@@ -61,6 +62,8 @@ pub struct UnitGradient<'a> {
     pub dy: Panels,
     /// Rows of the batch.
     pub depth: usize,
+    /// Whether the kernel has one column.
+    pub single: bool,
     /// The numbers of dY in these panels that are not zero, where that pays.
     pub columns: Option<Columns>,
     pub scratch: *mut f32,
@@ -72,7 +75,11 @@ impl Task for UnitGradient<'_> {
     fn run<V: Vector>(self) {
         let Unit { rows, panel, across } = self.unit;
         let mut done = 0;
-        if let Some(columns) = self.columns {
+        if self.single {
+            // SAFETY: the scratch has room for the unit; X and dY hold `depth` rows.
+            unsafe { single::kernel_gradient::<V>(rows.clone(), self.depth, self.x, self.dy, self.scratch) };
+            done = *across;
+        } else if let Some(columns) = self.columns {
             let c = Panels { start: self.scratch, stride: rows.len() * PANEL };
             // SAFETY: the scratch has room for the unit; X and dY hold `depth` rows.
             unsafe { columns.product::<V>(self.x, rows.clone(), self.depth, c) };

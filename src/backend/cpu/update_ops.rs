@@ -82,7 +82,7 @@ impl UpdateVisitor for Fused<'_> {
         let mut columns = None;
         for (i, unit) in self.own.map(|i| unit(layout, i)).enumerate() {
             let prefetch = |part: usize| {
-                if context.program.largest == Some(kernel) {
+                if context.ahead == Some(kernel) {
                     context.prefetch(i * UNIT_PANELS + part, count * UNIT_PANELS, worker, step);
                 }
             };
@@ -150,7 +150,9 @@ impl Context<'_> {
     ) {
         let (input, dy) = (&self.plan.tensors[stage.input()], self.memory.gradients[stage.output]);
         let depth = step.rows.len() * input.rows();
+        let single = self.plan.tensors[stage.output].columns() == 1;
         let columns = match *listed {
+            _ if single => None,
             Some((panel, columns)) if panel == unit.panel => columns,
             _ => {
                 let lists = self.memory.lists(worker.index);
@@ -159,7 +161,7 @@ impl Context<'_> {
         };
         *listed = Some((unit.panel, columns));
         let (x, scratch) = (self.memory.values[stage.input()], self.memory.scratch(worker.index));
-        self.level.run(UnitGradient { unit, x, dy, depth, columns, scratch });
+        self.level.run(UnitGradient { unit, x, dy, depth, single, columns, scratch });
     }
 
     /// Where a variable's gradient is stored: in a buffer, or in the slot where the gradients of several steps add up.
