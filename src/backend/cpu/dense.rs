@@ -28,7 +28,7 @@ impl Task for Product {
         let Product { share: Share { rows, panels }, depth, columns, a, b, c, start, lists } = self;
         // SAFETY: the share of C and the lists are this worker's alone; A and B were finished before.
         unsafe {
-            if columns == 1 {
+            if columns == 1 && rows.len() >= single::FEW_ROWS {
                 return single::product::<V>(rows, depth, a, b.start, c, start);
             }
             let right = Right::Kernel(b);

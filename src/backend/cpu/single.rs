@@ -11,7 +11,11 @@
 
 use super::gemm::{Panels, Start};
 use super::simd::{PANEL, Vector};
+use std::mem::MaybeUninit;
 use std::ops::Range;
+
+/// Rows below which nothing is gained by turning them around.
+pub const FEW_ROWS: usize = 4;
 
 /// A panel's line in registers.
 macro_rules! registers {
@@ -48,7 +52,9 @@ unsafe fn begin_line<V: Vector>(number: *const f32, line: *mut f32) {
 /// As [`super::gemm::product`], where B and C have one column.
 #[inline(always)]
 pub unsafe fn product<V: Vector>(rows: Range<usize>, depth: usize, a: Panels, w: *const f32, c: Panels, start: Start) {
-    let (mut lines, mut columns) = ([0.0_f32; PANEL * PANEL], [0.0_f32; PANEL * PANEL]);
+    // Sixteen lines each, written before they are read.
+    let mut room = [const { MaybeUninit::<[f32; PANEL * PANEL]>::uninit() }; 2];
+    let [lines, columns] = room.each_mut().map(|lines| lines.as_mut_ptr().cast::<f32>());
     for row in rows.clone().step_by(PANEL) {
         let count = (rows.end - row).min(PANEL);
         // SAFETY: the caller's rows and terms; `lines` and `columns` hold sixteen lines, `sums` one.
@@ -67,14 +73,15 @@ pub unsafe fn product<V: Vector>(rows: Range<usize>, depth: usize, a: Panels, w:
             for first in (0..depth).step_by(PANEL) {
                 let mut block = a.at(first / PANEL, row).cast_const();
                 if count < PANEL {
-                    std::ptr::copy_nonoverlapping(block, lines.as_mut_ptr(), count * PANEL);
-                    block = lines.as_ptr();
+                    lines.write_bytes(0, PANEL * PANEL);
+                    std::ptr::copy_nonoverlapping(block, lines, count * PANEL);
+                    block = lines;
                 }
-                V::transpose(block, columns.as_mut_ptr());
+                V::transpose(block, columns);
                 for term in 0..(depth - first).min(PANEL) {
                     let right = V::broadcast(w.add((first + term) * PANEL));
                     for (lane, sum) in (0..PANEL).step_by(V::LANES).zip(&mut line) {
-                        *sum = V::load(columns.as_ptr().add(term * PANEL + lane)).mul_add(right, *sum);
+                        *sum = V::load(columns.add(term * PANEL + lane)).mul_add(right, *sum);
                     }
                 }
             }
