@@ -1,6 +1,7 @@
 """What several test files share: small data, a small compiled model."""
 
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,12 @@ import pytest
 
 import ironhorn
 from ironhorn.layers import Dense
+
+
+def pytest_configure() -> None:
+    """A shell makes what it runs in the background ignore Ctrl-C, and so would the tests of it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
