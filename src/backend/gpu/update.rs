@@ -8,7 +8,7 @@ use super::dispatch::{Count, Grid, Place, Shape};
 use super::program::{Course, Maker, amounts};
 use super::schedule::Node;
 use super::step::rule_from;
-use super::wgsl::{self, Pass, WeightVariant};
+use super::wgsl::{self, Pass, Product, WeightVariant};
 use crate::plan::Kind;
 
 /// A trained variable whose gradient is stored, and the layer that had it first.
@@ -125,9 +125,10 @@ impl Maker<'_> {
             amounts: [a, b, c, d],
             ..self.shape(dense.output)
         };
-        let shader = wgsl::weight_gradient(variant, fused.then_some(&course.config));
-        let rows = Count::Fixed(depth + usize::from(dense.bias.is_some()));
-        self.push(layer, shader, places, shape, Grid::Tiles(rows, columns));
+        let rows = depth + usize::from(dense.bias.is_some());
+        let product = Product::of(rows, columns).with_features(depth);
+        let shader = wgsl::weight_gradient(variant, fused.then_some(&course.config), product);
+        self.push(layer, shader, places, shape, Grid::Tiles(Count::Fixed(rows), columns, product.tile));
     }
 
     /// The gradients of another stage's variables.
