@@ -1,13 +1,16 @@
-//! The three products of a dense layer in every tile, on odd shapes, against sums in double precision; and the same bits whatever
-//! the tile.
+//! Kernels alone, against sums in double precision: the three products of a dense layer in every tile, on odd shapes, with the same
+//! bits whatever the tile; and rows long and short.
 
 use super::device::Gpu;
-use super::dispatch::{Count, Grid, Shape};
+use super::dispatch::{Count, Grid, Shape, is_long};
 use super::memory::{buffer, staging};
 use super::step;
-use super::tests::adapter;
+use super::tests::{adapter, kept};
 use super::transfer::read_back;
 use super::wgsl::{self, Product, TailVariant, Tile, WeightVariant};
+use crate::activations::Activation;
+use crate::plan::RowMoments;
+use serde_json::json;
 
 /// Some numbers in (−1, 1).
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -121,12 +124,13 @@ fn the_tile_goes_by_the_shape() {
         (tile.rows, tile.columns)
     };
     assert_eq!([tile(1, 4096), tile(60_000, 10), tile(1, 1)], [(16, 64), (64, 16), (64, 16)]);
-    assert_eq!([tile(32, 128), tile(256, 2048), tile(1024, 2048)], [(32, 32), (64, 64), (128, 128)]);
-    assert_eq!([tile(4096, 4096), tile(512, 2048)], [(128, 128), (128, 64)]);
+    assert_eq!([tile(32, 128), tile(256, 1024), tile(256, 2048)], [(32, 32), (64, 64), (128, 64)]);
+    assert_eq!([tile(512, 2048), tile(4096, 4096)], [(128, 128); 2]);
 }
 
 #[test]
 fn forward_in_every_tile() {
+    let _kept = kept();
     let Some(gpu) = adapter() else { return };
     for [m, n, k] in SHAPES {
         let (x, kernel, bias) = (numbers(2 * m * k, 1), numbers(k * n, 2), numbers(n, 3));
@@ -148,6 +152,7 @@ fn forward_in_every_tile() {
 
 #[test]
 fn input_gradients_in_every_tile() {
+    let _kept = kept();
     let Some(gpu) = adapter() else { return };
     for [m, n, k] in SHAPES {
         let (dy, kernel) = (numbers(m * k, 4), numbers(n * k, 5));
@@ -167,6 +172,7 @@ fn input_gradients_in_every_tile() {
 
 #[test]
 fn weight_gradients_in_every_tile() {
+    let _kept = kept();
     let Some(gpu) = adapter() else { return };
     for [m, n, k] in SHAPES {
         let (x, dy) = (numbers(k * m, 6), numbers(k * n, 7));
@@ -192,6 +198,7 @@ fn weight_gradients_in_every_tile() {
 /// More rows of tiles than a dimension of a dispatch may have workgroups.
 #[test]
 fn rows_beyond_a_dimension() {
+    let _kept = kept();
     let Some(gpu) = adapter() else { return };
     let m = 64 * super::dispatch::MAX_GROUPS + 70;
     let (x, void) = (numbers(m, 8), [0; 4]);
@@ -209,6 +216,7 @@ fn rows_beyond_a_dimension() {
 #[test]
 #[ignore = "a measurement"]
 fn time_of_tiles() {
+    let _kept = kept();
     let Some(gpu) = adapter() else { return };
     println!("{}", gpu.name());
     for [m, n, k] in [[256, 1024, 1024], [32, 128, 784], [1024, 128, 784], [256, 10, 2048]] {
@@ -233,6 +241,50 @@ fn time_of_tiles() {
             let mark = if product.tile == chosen { "chosen" } else { "" };
             let speed = 2e-9 * (m * n * k) as f64 / time;
             println!("{m}×{n}×{k} {:3}×{:3}: {speed:7.2} GFLOP/s {mark}", product.tile.rows, product.tile.columns);
+        }
+    }
+}
+
+/// Normalizations of rows that a workgroup shares, and of rows that an invocation has, forward and back.
+#[test]
+fn rows_long_and_short() {
+    let _kept = kept();
+    let Some(gpu) = adapter() else { return };
+    let (rows, epsilon) = (5, 1e-3);
+    for n in [3, 64, 65, 257] {
+        let (x, dy, gamma, beta) = (numbers(rows * n, 1), numbers(rows * n, 2), numbers(n, 3), numbers(n, 4));
+        let shape = Shape { per_sample: 1, columns: n, amounts: [epsilon as f32, 0.0, 0.0, 0.0], ..Shape::default() };
+        let long = is_long(n);
+        let grid = Grid::Rows(Count::PerSample(1), long);
+        let (x_bits, saved, out) = (bits(&x), vec![0; 2 * rows], vec![0; rows * n]);
+        let forward = wgsl::layer_norm(RowMoments::MeanAndVariance, true, true, long);
+        let forward_buffers = [&x_bits[..], &bits(&gamma), &bits(&beta), &saved, &out];
+        let y = run(&gpu, &forward, shape, grid, rows, &forward_buffers, 4);
+        let saved = run(&gpu, &forward, shape, grid, rows, &forward_buffers, 3);
+        let back = wgsl::layer_norm_backward(RowMoments::MeanAndVariance, true, false, long);
+        let back_buffers = [&x_bits[..], &bits(&gamma), &bits(&saved), &bits(&dy), &out];
+        let dx = run(&gpu, &back, shape, grid, rows, &back_buffers, 4);
+        let softmax = Activation::parse(&json!("softmax"), "test").unwrap();
+        let own = Shape { depth: n, ..shape };
+        let p = run(&gpu, &wgsl::rows_forward(&softmax, long), own, grid, rows, &[&x_bits, &out], 1);
+        for row in 0..rows {
+            let of = |values: &[f32], j: usize| f64::from(values[row * n + j]);
+            let mean = |term: &dyn Fn(usize) -> f64| (0..n).map(term).sum::<f64>() / n as f64;
+            let middle = mean(&|j| of(&x, j));
+            let factor = 1.0 / (mean(&|j| (of(&x, j) - middle).powi(2)) + epsilon).sqrt();
+            let normal = |j: usize| (of(&x, j) - middle) * factor;
+            let g = |j: usize| f64::from(gamma[j]) * of(&dy, j);
+            let (plain, weighted) = (mean(&g), mean(&|j| g(j) * normal(j)));
+            let whole = n as f64 * mean(&|j| of(&x, j).exp());
+            for j in 0..n {
+                let near = |what: &str, found: f64, wanted: f64| {
+                    let name = format!("{what} of {n}, ({row}, {j})");
+                    assert!((found - wanted).abs() < 2e-6, "{name}: {found} and not {wanted}");
+                };
+                near("y", of(&y, j), normal(j) * f64::from(gamma[j]) + f64::from(beta[j]));
+                near("dx", of(&dx, j), factor * (g(j) - plain - normal(j) * weighted));
+                near("softmax", of(&p, j), of(&x, j).exp() / whole);
+            }
         }
     }
 }

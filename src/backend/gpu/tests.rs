@@ -14,7 +14,7 @@ use crate::plan::RowMoments;
 use crate::train::{Fit, Schedule};
 use crate::{Array, Error, Result, Sequential};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// Parses and validates a shader, and compares its bindings with those that the pipeline will be made for.
@@ -196,6 +196,14 @@ fn every_other_stage() {
     rest.iter().for_each(|s| validate(s));
 }
 
+/// One test loses the device that the others use.
+static DEVICE: RwLock<()> = RwLock::new(());
+
+/// Holds the device while a test uses it.
+pub fn kept() -> RwLockReadGuard<'static, ()> {
+    DEVICE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The first adapter. Without one a test says so and does nothing, or fails with `IRONHORN_REQUIRE_GPU=1`.
 pub fn adapter() -> Option<Arc<Gpu>> {
     match Gpu::open(0) {
@@ -210,6 +218,7 @@ pub fn adapter() -> Option<Arc<Gpu>> {
 
 #[test]
 fn a_lost_device_leaves_the_last_good_weights() {
+    let _alone = DEVICE.write().unwrap_or_else(PoisonError::into_inner);
     let Some(gpu) = adapter() else { return };
     let model = Sequential::new(&[2], 1).dense(3, "tanh").unwrap().dense(1, "linear").unwrap().build().unwrap();
     model.compile_with("adam", 0.01, "mse", &[]).unwrap();

@@ -232,12 +232,10 @@ impl Maker<'_> {
         for (s, stage) in self.plan.stages.iter().enumerate() {
             let Kind::BatchNorm { mean, variance, momentum, training: true, .. } = stage.kind else { continue };
             let columns = self.size(stage.output).1;
-            for (variable, extra) in [(mean, 0), (variance, 2 * columns)] {
-                let amounts = [momentum as f32, (1.0 - momentum) as f32, 0.0, 0.0];
-                let shape = Shape { extra, amounts, ..Shape::fixed(columns) };
-                let places = vec![Place::Kept(s, 0), Place::Variable(variable)];
-                self.each(&stage.layer, wgsl::moving(), places, shape);
-            }
+            let amounts = [momentum as f32, (1.0 - momentum) as f32, 0.0, 0.0];
+            let shape = Shape { amounts, ..Shape::fixed(columns) };
+            let places = vec![Place::Kept(s, 0), Place::Variable(mean), Place::Variable(variance)];
+            self.each(&stage.layer, wgsl::moving(), places, shape);
         }
     }
 }

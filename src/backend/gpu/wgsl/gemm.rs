@@ -49,8 +49,8 @@ impl Product {
     }
 }
 
-/// Workgroups that keep a large device busy: about as many as it has cores.
-const ENOUGH: usize = 128;
+/// Workgroups that keep a large device busy: about as many as it has processors.
+const ENOUGH: usize = 64;
 
 impl Tile {
     /// For few columns.

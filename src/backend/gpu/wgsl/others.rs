@@ -123,7 +123,7 @@ pub fn batch_norm_backward(gamma: bool, adds: bool) -> String {
     shader(&constants, &[include_str!("../shaders/batch_norm_backward.wgsl")])
 }
 
-/// A moving statistic.
+/// Moving statistics.
 pub fn moving() -> String {
     shader(&[], &[include_str!("../shaders/moving.wgsl")])
 }
