@@ -43,7 +43,8 @@ pub fn build(device: &wgpu::Device, shader: &str) -> Pipeline {
         // buffers have as many for the largest batch (`numbers` in memory.rs), which no step exceeds; as vectors they are
         // only read and written where lines are multiples of four. Rows of the data set come from the order of an epoch,
         // which names samples that are there, once each step has been told how many it has. Loops run over the depth, the
-        // tile's depth and at most four slots. Divisors are `per_sample` of a tensor with rows, and constants.
+        // tile's depth, an invocation's blocks, four rows and at most four slots. Divisors are constants and `per_sample`,
+        // which is at least 1 for a tensor with rows.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     } else {
         device.create_shader_module(descriptor)

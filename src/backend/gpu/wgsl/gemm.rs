@@ -142,17 +142,24 @@ impl Tile {
                     writeln!(put, "        {side}_tile[{side}{i}_k * {capital}_STRIDE + {side}{i}_quad] = {side}{i};");
             }
         }
-        let (mut starts, mut stores, mut multiply) = (String::new(), String::new(), String::new());
+        let (mut starts, mut blocks, mut multiply) = (String::new(), Vec::new(), String::new());
         for wide in 0..self.wide {
             let column = format!("first_column + 4u * (own.x + {}u)", wide * across);
             let _ = writeln!(starts, "    let start{wide} = start({column});");
             for high in 0..self.high {
                 let names: Vec<String> = (0..4).map(|r| format!("c{}_{wide}", 4 * high + r)).collect();
                 names.iter().for_each(|name| starts += &format!("    var {name} = start{wide};\n"));
-                let row = format!("first_row + 4u * (own.y + {}u)", high * down);
-                let _ = writeln!(stores, "    store({row}, {column}, mat4x4<f32>({}));", names.join(", "));
+                blocks.push(format!("mat4x4<f32>({})", names.join(", ")));
             }
         }
+        let (high, count) = (self.high, blocks.len());
+        let row = format!("first_row + 4u * (own.y + i % {high}u * {down}u)");
+        let column = format!("first_column + 4u * (own.x + i / {high}u * {across}u)");
+        let stores = format!(
+            "    var blocks = array<mat4x4<f32>, {count}>({});\n    for (var i = 0u; i < {count}u; i++) {{\n        \
+             store({row}, {column}, blocks[i]);\n    }}\n",
+            blocks.join(", ")
+        );
         for k in 0..4 {
             for high in 0..self.high {
                 let at = format!("(k + {k}u) * A_STRIDE + own.y + {}u", high * down);
