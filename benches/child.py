@@ -37,6 +37,7 @@ def train(module, job: jobs.Job, variant: dict, args: argparse.Namespace) -> dic
         "losses": [epoch.loss for epoch in epochs],
         "build_s": built - began,
         "first_epoch_s": epochs[0].seconds,
+        "per_step": getattr(trainer, "per_step", None),
         "threads": getattr(trainer, "threads", len(os.sched_getaffinity(0))),
     }
 
@@ -83,9 +84,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, help="another batch than the job's")
+    parser.add_argument("--rows", type=int, help="another number of rows")
     parser.add_argument("--given-order", action="store_true", help="do not shuffle")
     args = parser.parse_args()
-    job, peer = jobs.JOBS[args.job], peers.PEERS[args.peer]
+    job, peer = jobs.sized(jobs.JOBS[args.job], args.batch, args.rows), peers.PEERS[args.peer]
     name = args.variant or next(iter(peer.variants))
     variant = dict(peer.variants[name])
     if cores := variant.pop("cores", None):  # before the import: libraries look once

@@ -1,6 +1,7 @@
 """Races Ironhorn against its peers: one fresh process a peer and round, interleaved, paired by round.
 
     python benches/compare.py --jobs mnist,small --rounds 5
+    python benches/compare.py --device gpu --rounds 3
 
 See benches/README.md. Exits with 1 when losses or predictions disagree or a peer fails.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import jobs
 import report
-from peers import NARROW, PEERS, TRAINING
+from peers import GPU_PEERS, NARROW, PEERS, TRAINING
 
 HERE = Path(__file__).parent
 CALIBRATION_EPOCHS, CALIBRATION_PASSES = 2, 2  # timed epochs of each setting in turn, to choose the one that races
@@ -44,8 +45,9 @@ def inherited() -> dict[str, str]:
 class Runner:
     """Starts the processes, one at a time, and watches what else the machine does meanwhile."""
 
-    def __init__(self, pythons: dict[str, str], timeout: float):
+    def __init__(self, pythons: dict[str, str], timeout: float, environment: dict[str, str] | None = None):
         self.pythons, self.timeout = pythons, timeout
+        self.environment = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"} if environment is None else environment
         self.foreign: list[tuple[float, float]] = []  # (seconds, cores used by others)
         self.skipped: dict[str, str] = {}  # peers that are not installed, and what they lack
         self.problems: list[str] = []
@@ -54,7 +56,7 @@ class Runner:
         """The peer's result, or None when it is not installed or fails, which is noted."""
         command = [self.pythons[peer], str(HERE / "child.py"), peer, job, *map(str, options)]
         print(f"{datetime.now():%H:%M:%S} {job} {peer} {' '.join(command[4:])}", file=sys.stderr, flush=True)
-        environment = inherited() | {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+        environment = inherited() | self.environment
         busy, cpu, began = busy_seconds(), children_seconds(), time.perf_counter()
         try:
             done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=self.timeout)
@@ -69,7 +71,7 @@ class Runner:
             return None
         result = json.loads(done.stdout.strip().splitlines()[-1])
         if "missing" in result:
-            self.skipped[peer] = f"{peer} is skipped: no module {result['missing']} in {self.pythons[peer]}"
+            self.skipped[peer] = f"{peer} is skipped: no {result['missing']} here ({self.pythons[peer]})"
             return None
         self.foreign.append((wall, foreign))
         return result | {"foreign_cores": foreign}
@@ -179,7 +181,13 @@ def race(runner: Runner, job: jobs.Job, peers: list[str], args: argparse.Namespa
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", default="mnist,small", help=f"of {','.join(jobs.JOBS)} (default: %(default)s)")
-    parser.add_argument("--peers", default=",".join(PEERS), help="default: all that are installed, of %(default)s")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: see accelerator.py")
+    parser.add_argument("--quick", action="store_true", help="on the GPU: fewer nets, batches and steps")
+    parser.add_argument(
+        "--peers",
+        default=",".join(p for p in PEERS if p not in GPU_PEERS),
+        help="default: all that are installed, of %(default)s",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="timed epochs (default: the job's own number)")
     parser.add_argument("--warmup", type=int, default=2, help="epochs before them (default: %(default)s)")
@@ -210,6 +218,12 @@ def main() -> int:
     args = arguments()
     pythons = dict.fromkeys(args.peers, args.peer_python or args.python)
     pythons |= {peer: args.ironhorn_python or args.python for peer in args.peers if peer.startswith("ironhorn")}
+    if args.device == "gpu":
+        import accelerator
+
+        own, others = args.ironhorn_python or args.python, args.peer_python or args.python
+        found = {peer: own if peer.startswith("ironhorn") else others for peer in accelerator.PEERS}
+        return accelerator.main(args, found)
     runner = Runner(pythons, args.timeout)
     started = datetime.now(UTC)
     path = args.results / f"{started:%Y%m%dT%H%M%SZ}.json"

@@ -1,6 +1,6 @@
 """The jobs of the races: networks, data and first weights, the same for every peer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,11 +35,18 @@ JOBS = {
         Job("mnist", (784, 128, 10), rows=60_000, batch=32, epochs=5, dropout=0.2),
         Job("small", (8, 64, 64, 1), rows=20_000, batch=32, epochs=20, shuffled_tolerance=0.2),
         Job("wide", (1024, 2048, 2048, 10), rows=5_120, batch=256, epochs=5, shuffled_tolerance=None),
+        Job("wide-4096", (4096, 4096, 4096, 10), rows=8_192, batch=1024, epochs=3, shuffled_tolerance=None),
         Job("line", (1, 1), rows=5_000, batch=1, epochs=5, optimizer="sgd", rate=0.01),
         Job("predict", (784, 128, 10), rows=10_000, batch=10_000, epochs=0, dropout=0.2),
         Job("predict-small", (8, 64, 64, 1), rows=10_000, batch=10_000, epochs=0),
     )
 }
+
+
+def sized(job: Job, batch: int | None, rows: int | None) -> Job:
+    """The same with other numbers of rows."""
+    return replace(job, batch=batch or job.batch, rows=rows or job.rows)
+
 
 CHECK_EPOCHS, CHECK_TOLERANCE = 3, 0.02  # trained in the rows' own order before a race: how far apart losses may be
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam as in Keras

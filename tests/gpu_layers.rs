@@ -40,9 +40,14 @@ fn run_model(net: &Net, model: &Arc<Model>, device: Device) -> Vec<(String, Vec<
 }
 
 #[track_caller]
-fn same(name: &str, net: &Net) {
+fn near(name: &str, net: &Net, tolerance: f32) {
     let [cpu, gpu] = [Device::Cpu, GPU].map(|device| run(net, &sgd(), device));
-    compare_all(name, &gpu, &cpu, 1e-5);
+    compare_all(name, &gpu, &cpu, tolerance);
+}
+
+#[track_caller]
+fn same(name: &str, net: &Net) {
+    near(name, net, 1e-5);
 }
 
 #[test]
@@ -132,9 +137,10 @@ fn odd_sizes() {
         ("GaussianDropout", json!({"rate": 0.2})),
     ] {
         for units in [1, 257] {
-            same(&format!("{class} of {units}"), &around(&[3], units, class, config.clone()));
+            // The sums over a long row are a workgroup's, in another order than the CPU's.
+            near(&format!("{class} of {units}"), &around(&[3], units, class, config.clone()), 2e-5);
         }
-        same(&format!("{class} of 4097"), &Net::chain(&[4097], vec![(class, config), dense(1)]));
+        near(&format!("{class} of 4097"), &Net::chain(&[4097], vec![(class, config), dense(1)]), 2e-5);
     }
 }
 

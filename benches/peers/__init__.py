@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 TRAINING = ("mnist", "small", "wide", "line")
+ON_GPU = ("mnist", "wide", "wide-4096")  # what accelerator.py trains
 PREDICTING = ("predict", "predict-small")
 NARROW = ("bf16", "f16", "int8")  # a way to predict whose name ends so keeps its weights in fewer bits
 
@@ -87,4 +88,17 @@ PEERS = {
     "onnxruntime": Peer("onnx_rt", jobs=PREDICTING),
     "openvino": Peer("openvino_rt", jobs=PREDICTING),
     "litert": Peer("litert_rt", jobs=PREDICTING),
+    "ironhorn-gpu": Peer("ironhorn_gpu", jobs=ON_GPU),
+    "torch-cuda": Peer(
+        "torch_cuda",
+        {
+            "eager": {},
+            "eager, TF32": {"tf32": True},
+            "compiled, CUDA graph": {"graph": True},
+            "compiled, CUDA graph, TF32": {"graph": True, "tf32": True},
+        },
+        jobs=ON_GPU,
+    ),
+    "jax-cuda": Peer("jax_cuda", {"": {}, "TF32": {"tf32": True}}, jobs=ON_GPU),
 }
+GPU_PEERS = ("ironhorn-gpu", "torch-cuda", "jax-cuda")  # not in the races on the processor

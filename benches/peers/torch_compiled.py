@@ -38,25 +38,32 @@ def step(job: Job, params, m, v, t, total, x, y, rows) -> None:
 
 
 class Trainer:
-    def __init__(self, job: Job, x, y, weights, seed: int, shuffle: bool, threads: int | None = None):
+    def __init__(self, job: Job, x, y, weights, seed: int, shuffle: bool, threads: int | None = None, device="cpu"):
         torch.manual_seed(seed)
         torch.set_flush_denormal(True)
         if threads:
             torch.set_num_threads(threads)
         self.threads = torch.get_num_threads()
         self.job, self.shuffle = job, shuffle
-        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
-        self.params = [p.detach().contiguous() for p in network(job, weights).parameters()]
+        self.device = device
+        self.x, self.y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        self.params = [p.detach().contiguous() for p in network(job, weights).to(device).parameters()]
         self.m, self.v = ([torch.zeros_like(p) for p in self.params] for _ in range(2))
-        self.t = torch.zeros(())
+        self.t = torch.zeros((), device=device)
         self.step = torch.compile(step, fullgraph=True, dynamic=False)
+
+    def order(self):
+        make = torch.randperm if self.shuffle else torch.arange
+        return make(self.job.rows, device=self.device)
+
+    def one(self, rows, total) -> None:
+        self.step(self.job, self.params, self.m, self.v, self.t, total, self.x, self.y, rows)
 
     @torch.no_grad()
     def train(self) -> float:
-        total = torch.zeros(())
-        order = torch.randperm(self.job.rows) if self.shuffle else torch.arange(self.job.rows)
-        for rows in order.split(self.job.batch):
-            self.step(self.job, self.params, self.m, self.v, self.t, total, self.x, self.y, rows)
+        total = torch.zeros((), device=self.device)
+        for rows in self.order().split(self.job.batch):
+            self.one(rows, total)
         return total.item() / self.job.steps
 
     def run(self, epochs: int) -> list[Epoch]:

@@ -24,15 +24,16 @@ def network(job: Job, weights) -> nn.Sequential:
 
 
 class Trainer:
-    def __init__(self, job: Job, x, y, weights, seed: int, shuffle: bool, threads: int | None = None):
+    def __init__(self, job: Job, x, y, weights, seed: int, shuffle: bool, threads: int | None = None, device="cpu"):
         torch.manual_seed(seed)
         torch.set_flush_denormal(True)
         if threads:
             torch.set_num_threads(threads)
         self.threads = torch.get_num_threads()
         self.job, self.shuffle = job, shuffle
-        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
-        self.net = network(job, weights).train()
+        self.device = device
+        self.x, self.y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        self.net = network(job, weights).to(device).train()
         self.loss = nn.CrossEntropyLoss() if job.classes else nn.MSELoss()
         if job.optimizer == "adam":
             self.optimizer = torch.optim.Adam(
@@ -42,8 +43,9 @@ class Trainer:
             self.optimizer = torch.optim.SGD(self.net.parameters(), lr=job.rate, fused=True)
 
     def train(self) -> float:
-        total = torch.zeros(())
-        order = torch.randperm(self.job.rows) if self.shuffle else torch.arange(self.job.rows)
+        total = torch.zeros((), device=self.device)
+        make = torch.randperm if self.shuffle else torch.arange
+        order = make(self.job.rows, device=self.device)
         for rows in order.split(self.job.batch):
             loss = self.loss(self.net(self.x.index_select(0, rows)), self.y.index_select(0, rows))
             self.optimizer.zero_grad(set_to_none=True)

@@ -38,6 +38,7 @@ __all__ = [
     "cpu_level",
     "device",
     "devices",
+    "gpu_counters",
     "gpu_limits",
     "initialize",
     "loss_gradient",
@@ -408,6 +409,9 @@ def set_num_threads(count: int | None) -> None:
 
 def devices() -> list[tuple[str, str]]:
     """Every device and what it is: ``("cpu", …)``, ``("gpu:0", …)``, …."""
+
+def gpu_counters(index: int) -> tuple[int, int]:
+    """Dispatches and submissions so far on ``"gpu:index"``, of the whole process."""
 
 def gpu_limits() -> list[str]:
     """Driver and limits of ``"gpu:0"`` and so on, as text."""

@@ -1,45 +1,48 @@
-// The functions of rowwise.rs for one row a shader invocation: x from `from_x` on, y and dy from `from_y` on, n columns of y.
+// The functions of rowwise.rs for one row, by LANES invocations of which this is number `lane`: x from `from_x` on, y and dy from `from_y` on, n columns of y.
 
 fn softmax_value(from_x: u32, from_y: u32, n: u32) {
     var max = x[from_x];
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         max = larger(max, x[from_x + j]);
     }
+    max = largest(max);
     var sum = 0.0f;
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         let e = exp_of(x[from_x + j] - max);
         y[from_y + j] = e;
         sum += e;
     }
-    let scale = 1.0f / sum;
-    for (var j = 0u; j < n; j++) {
+    let scale = 1.0f / joined(sum);
+    for (var j = lane; j < n; j += LANES) {
         y[from_y + j] *= scale;
     }
 }
 
 fn log_softmax_value(from_x: u32, from_y: u32, n: u32) {
     var max = x[from_x];
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         max = larger(max, x[from_x + j]);
     }
+    max = largest(max);
     var sum = 0.0f;
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         sum += exp_of(x[from_x + j] - max);
     }
-    let log = ln_of(sum);
-    for (var j = 0u; j < n; j++) {
+    let log = ln_of(joined(sum));
+    for (var j = lane; j < n; j += LANES) {
         y[from_y + j] = x[from_x + j] - max - log;
     }
 }
 
 fn sparsemax_value(from_x: u32, from_y: u32, n: u32) {
     var max = x[from_x];
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         max = larger(max, x[from_x + j]);
     }
+    max = largest(max);
     var total = 0.0f;
     var size = 0.0f;
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         let own = x[from_x + j] - max;
         var rank = 0.0f;
         var sum = 0.0f;
@@ -55,34 +58,36 @@ fn sparsemax_value(from_x: u32, from_y: u32, n: u32) {
             size += 1.0f;
         }
     }
-    let tau = (total - 1.0f) / size;
-    for (var j = 0u; j < n; j++) {
+    let tau = (joined(total) - 1.0f) / joined(size);
+    for (var j = lane; j < n; j += LANES) {
         y[from_y + j] = larger(0.0f, x[from_x + j] - max - tau);
     }
 }
 
 fn glu_value(from_x: u32, from_y: u32, n: u32) {
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         y[from_y + j] = x[from_x + j] * sigmoid_of(x[from_x + n + j]);
     }
 }
 //--- gradients
 fn softmax_gradient(from_x: u32, from_y: u32, n: u32) {
     var inner = 0.0f;
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         inner = fma(y[from_y + j], dy[from_y + j], inner);
     }
-    for (var j = 0u; j < n; j++) {
+    inner = joined(inner);
+    for (var j = lane; j < n; j += LANES) {
         put(from_x + j, y[from_y + j] * (dy[from_y + j] - inner));
     }
 }
 
 fn log_softmax_gradient(from_x: u32, from_y: u32, n: u32) {
     var sum = 0.0f;
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         sum += dy[from_y + j];
     }
-    for (var j = 0u; j < n; j++) {
+    sum = joined(sum);
+    for (var j = lane; j < n; j += LANES) {
         put(from_x + j, dy[from_y + j] - exp_of(y[from_y + j]) * sum);
     }
 }
@@ -90,20 +95,20 @@ fn log_softmax_gradient(from_x: u32, from_y: u32, n: u32) {
 fn sparsemax_gradient(from_x: u32, from_y: u32, n: u32) {
     var sum = 0.0f;
     var count = 0.0f;
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         if (y[from_y + j] > 0.0f) {
             sum += dy[from_y + j];
             count += 1.0f;
         }
     }
-    let mean = sum / count;
-    for (var j = 0u; j < n; j++) {
+    let mean = joined(sum) / joined(count);
+    for (var j = lane; j < n; j += LANES) {
         put(from_x + j, select(0.0f, dy[from_y + j] - mean, y[from_y + j] > 0.0f));
     }
 }
 
 fn glu_gradient(from_x: u32, from_y: u32, n: u32) {
-    for (var j = 0u; j < n; j++) {
+    for (var j = lane; j < n; j += LANES) {
         let gate = sigmoid_of(x[from_x + n + j]);
         let d = dy[from_y + j];
         put(from_x + j, d * gate);

@@ -48,6 +48,14 @@ impl Objective {
         loss.or_else(|| self.metrics.first().map(|m| m.metric.target_kind()))
     }
 
+    /// Whether several invocations of a GPU may share a row of the output.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn joins_columns(&self) -> bool {
+        let metrics = self.metrics.iter().filter(|m| m.metric.is_row_mean());
+        self.loss.as_ref().is_none_or(|l| l.loss.joins_columns())
+            && metrics.into_iter().all(|m| m.metric.joins_columns())
+    }
+
     /// The class that the loss leaves out.
     pub fn ignored_class(&self) -> Option<i64> {
         self.loss.as_ref().and_then(|l| l.loss.ignored_class())

@@ -14,6 +14,27 @@ impl Loss {
         self.visit(Writer { loss: self, head }).replace("NAME", name)
     }
 
+    /// Whether several invocations may share a row: what they have of it can be put together in the end.
+    pub fn joins_columns(&self) -> bool {
+        struct Joins;
+        impl Visit<Symbol> for Joins {
+            type Output = bool;
+
+            fn term(self, _: impl Term) -> bool {
+                true
+            }
+
+            fn categorical(self, _: bool) -> bool {
+                true
+            }
+
+            fn fold<const W: usize>(self, _: impl Fold<Symbol, W>) -> bool {
+                false
+            }
+        }
+        self.visit(Joins)
+    }
+
     fn categorical(&self, form: u32) -> String {
         let ignored = self.ignored_class();
         let smoothed = function("NAME_smoothed", ["y", "share"], |[y, share]| {

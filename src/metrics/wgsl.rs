@@ -40,6 +40,11 @@ impl Metric {
         format!("{before}fn {name}(row: u32, from_row: u32) -> f32 {{\n    return {call};\n}}\n")
     }
 
+    /// Whether several invocations may share a row.
+    pub fn joins_columns(&self) -> bool {
+        if let Self::Loss(loss) = self { loss.joins_columns() } else { true }
+    }
+
     /// What the metrics of a shader share.
     pub fn common_wgsl() -> &'static str {
         concat!(include_str!("accuracy.wgsl"), include_str!("correlation.wgsl"))

@@ -313,6 +313,23 @@ pub fn gpu_limits(py: Python) -> PyResult<Vec<String>> {
     detached(py, || Ok(Device::gpu_limits()))
 }
 
+/// Dispatches and submissions so far on GPU number `index`, of everybody in this process: what a benchmark counts.
+#[pyfunction]
+pub fn gpu_counters(py: Python, index: usize) -> PyResult<(u64, u64)> {
+    detached(py, || counters(index))
+}
+
+#[cfg(feature = "gpu")]
+fn counters(index: usize) -> Result<(u64, u64)> {
+    let found = crate::backend::gpu::GpuBackend::open(index)?.counters();
+    Ok((found.dispatches, found.submissions))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn counters(index: usize) -> Result<(u64, u64)> {
+    Device::Gpu(index).backend().map(|_| (0, 0))
+}
+
 /// The device of runs that name none.
 #[pyfunction]
 pub fn device() -> PyResult<String> {

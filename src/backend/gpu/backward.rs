@@ -1,10 +1,10 @@
 //! The way back: gradients of tensors. Those of variables, and updates, come after all of them, since they change what these
 //! read. Where no gradient arrives, a stage has none to pass on.
 
-use super::dispatch::{Count, Grid, Place, Shape};
+use super::dispatch::{Count, Grid, Place, Shape, is_long};
 use super::program::Maker;
 use super::schedule::{Node, Tail};
-use super::wgsl;
+use super::wgsl::{self, Product};
 
 impl Maker<'_> {
     /// All gradients of tensors.
@@ -21,7 +21,8 @@ impl Maker<'_> {
                     if !self.plan.tensors[s.input()].trained || !self.arrives(s) {
                         continue;
                     }
-                    let shader = wgsl::rows_backward(activation, !self.filled.insert(self.roots[s.input()]));
+                    let long = is_long(self.size(s.output).1);
+                    let shader = wgsl::rows_backward(activation, !self.filled.insert(self.roots[s.input()]), long);
                     let shape = Shape { depth: self.size(s.input()).1, ..self.shape(s.output) };
                     let places = vec![
                         self.value(s.input()),
@@ -29,7 +30,7 @@ impl Maker<'_> {
                         self.gradient(s.output),
                         self.gradient(s.input()),
                     ];
-                    self.push(&s.layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
+                    self.push(&s.layer, shader, places, shape, Grid::Rows(Count::PerSample(shape.per_sample), long));
                 }
                 Node::Other { stage } => self.backward_other(*stage),
             }
@@ -63,8 +64,9 @@ impl Maker<'_> {
         let through = through.filter(|tail| !self.filled.contains(&self.roots[tail.input]));
         let target = through.as_ref().map_or(input, |tail| tail.input);
         let accumulate = !self.filled.insert(self.roots[target]);
-        let shader = wgsl::input_gradient(through.as_ref().map(|tail| tail.variant(true)), accumulate);
         let (rows, columns) = self.size(input);
+        let shape_of = Product::of(rows.saturating_mul(self.batch), columns);
+        let shader = wgsl::input_gradient(through.as_ref().map(|tail| tail.variant(true)), accumulate, shape_of);
         let mut shape = Shape { depth: self.size(product).1, ..self.shape(input) };
         let mut places = vec![self.gradient(product), Place::Variable(kernel), Place::Nothing, Place::Nothing];
         if let Some(tail) = &through {
@@ -75,6 +77,6 @@ impl Maker<'_> {
             }
         }
         places.push(self.gradient(target));
-        self.push(layer, shader, places, shape, Grid::Tiles(Count::PerSample(rows), columns));
+        self.push(layer, shader, places, shape, Grid::Tiles(Count::PerSample(rows), columns, shape_of.tile));
     }
 }

@@ -1,11 +1,10 @@
 //! One kernel at work: its shader, its buffers, its numbers, how often it runs.
 
 use super::schedule::Tail;
+use super::wgsl::Tile;
 use crate::plan::TensorId;
 use crate::rng::{dropout_scale, dropout_threshold};
 
-/// Rows and columns that a workgroup of a product computes.
-const TILE: usize = 32;
 /// Invocations in a workgroup of the other kernels.
 pub const GROUP: usize = 64;
 /// Workgroups that a dimension of a dispatch may have.
@@ -67,11 +66,25 @@ impl Count {
     }
 }
 
+/// Whether rows of so many columns get a workgroup each instead of an invocation.
+pub fn is_long(columns: usize) -> bool {
+    columns > GROUP
+}
+
+/// Workgroups for so many rows.
+pub fn row_groups(rows: usize, long: bool) -> usize {
+    if long { rows } else { rows.div_ceil(GROUP) }
+}
+
 /// How many workgroups run.
 #[derive(Clone, Copy, Debug)]
 pub enum Grid {
     /// Tiles of a matrix with these rows and columns.
-    Tiles(Count, usize),
+    Tiles(Count, usize, Tile),
+    /// An invocation a row, or if they are long a workgroup; those beyond the largest dispatch are looped over.
+    Rows(Count, bool),
+    /// The same, but those beyond go on in the second dimension.
+    AllRows(Count, bool),
     /// One invocation a thing; those beyond the largest dispatch are looped over.
     Each(Count),
     /// So many workgroups; those beyond the largest dispatch are looped over.
@@ -79,12 +92,20 @@ pub enum Grid {
 }
 
 impl Grid {
-    /// Workgroups for a batch of `samples`.
-    pub fn groups(self, samples: usize) -> [usize; 2] {
+    /// Workgroups for a batch of `samples`. Rows of tiles beyond the largest dispatch go on in its third dimension.
+    pub fn groups(self, samples: usize) -> [usize; 3] {
         match self {
-            Grid::Tiles(rows, columns) => [columns.div_ceil(TILE), rows.of(samples).div_ceil(TILE)],
-            Grid::Each(count) => [count.of(samples).div_ceil(GROUP).clamp(1, MAX_GROUPS), 1],
-            Grid::Groups(count) => [count.clamp(1, MAX_GROUPS), 1],
+            Grid::Tiles(rows, columns, tile) => {
+                let [x, y] = tile.groups(rows.of(samples), columns);
+                [x, y.min(MAX_GROUPS), y.div_ceil(MAX_GROUPS)]
+            }
+            Grid::Rows(count, long) => [row_groups(count.of(samples), long).clamp(1, MAX_GROUPS), 1, 1],
+            Grid::AllRows(count, long) => {
+                let groups = row_groups(count.of(samples), long);
+                [groups.clamp(1, MAX_GROUPS), groups.div_ceil(MAX_GROUPS).max(1), 1]
+            }
+            Grid::Each(count) => [count.of(samples).div_ceil(GROUP).clamp(1, MAX_GROUPS), 1, 1],
+            Grid::Groups(count) => [count.clamp(1, MAX_GROUPS), 1, 1],
         }
     }
 }

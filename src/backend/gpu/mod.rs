@@ -16,6 +16,8 @@ mod memory;
 mod others;
 mod others_backward;
 mod pipelines;
+#[cfg(test)]
+mod product_tests;
 mod program;
 mod report;
 mod resident;

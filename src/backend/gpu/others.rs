@@ -1,7 +1,7 @@
 //! The stages beyond dense layers, activations and dropout: their way forward.
 
-use super::dispatch::{Count, Grid, Place, Shape};
-use super::program::{Content, Maker, amounts, loss_groups};
+use super::dispatch::{Count, Grid, Place, Shape, is_long, row_groups};
+use super::program::{Content, Maker, amounts};
 use super::wgsl::{self, ColumnForm};
 use crate::plan::{Encoding, Kind, Merge, Noise, Stage, TensorId};
 use crate::rng::{Stream, dropout_threshold};
@@ -170,7 +170,7 @@ impl Maker<'_> {
                     self.copy(layer, x, y, shape, 1.0, 0);
                 }
                 if self.reports {
-                    let extra = self.section(Content::Activity, loss_groups(self.batch, 1));
+                    let extra = self.section(Content::Activity, row_groups(self.batch, false));
                     let shape = Shape { extra, amounts: amounts(*l1, *l2), ..self.shape(input) };
                     let grid = Grid::Each(Count::PerSample(1));
                     self.push(layer, wgsl::activity(), vec![x, Place::Results], shape, grid);
@@ -211,8 +211,9 @@ impl Maker<'_> {
             }
             Kind::UnitNormalize { epsilon } => {
                 let shape = Shape { amounts: [*epsilon as f32, 0.0, 0.0, 0.0], ..shape };
-                let grid = Grid::Each(Count::PerSample(shape.per_sample));
-                self.push(layer, wgsl::unit_norm(None), vec![x, Place::Nothing, y], shape, grid);
+                let (long, rows) = (is_long(shape.columns), Count::PerSample(shape.per_sample));
+                let places = vec![x, Place::Nothing, y];
+                self.push(layer, wgsl::unit_norm(None, long), places, shape, Grid::Rows(rows, long));
             }
             Kind::Affine { .. } | Kind::Standardize { .. } | Kind::BatchNorm { .. } => {
                 if self.takes_moments(s) {
@@ -227,9 +228,10 @@ impl Maker<'_> {
             Kind::LayerNorm { gamma, beta, epsilon, moments } => {
                 let saved = self.keep(s, 0, Count::PerSample(2 * shape.per_sample));
                 let shape = Shape { amounts: [*epsilon as f32, 0.0, 0.0, 0.0], ..shape };
-                let shader = wgsl::layer_norm(*moments, gamma.is_some(), beta.is_some());
+                let (long, rows) = (is_long(shape.columns), Count::PerSample(shape.per_sample));
+                let shader = wgsl::layer_norm(*moments, gamma.is_some(), beta.is_some(), long);
                 let places = vec![x, optional(*gamma), optional(*beta), saved, y];
-                self.push(layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
+                self.push(layer, shader, places, shape, Grid::Rows(rows, long));
             }
             Kind::Prelu { alpha, map } => {
                 let [map, ..] = self.maps(s, map, self.plan.variables[*alpha].layout().len());

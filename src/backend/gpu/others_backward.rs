@@ -1,6 +1,6 @@
 //! The stages beyond dense layers, activations and dropout: their way back, to their inputs and to their variables.
 
-use super::dispatch::{Count, Grid, Place, Shape};
+use super::dispatch::{Count, Grid, Place, Shape, is_long};
 use super::others::merge_number;
 use super::program::{Course, Maker, amounts};
 use super::step::rule_from;
@@ -50,7 +50,8 @@ impl Maker<'_> {
         let (layer, input) = (&stage.layer, stage.inputs[i]);
         let (x, dx, dy) = (self.value(input), self.gradient(input), self.gradient(stage.output));
         let shape = self.shape(input);
-        let per_row = Grid::Each(Count::PerSample(shape.per_sample));
+        let long = is_long(shape.columns);
+        let per_row = Grid::Rows(Count::PerSample(shape.per_sample), long);
         let copy = u32::from(adds);
         let optional = |v: Option<usize>| v.map_or(Place::Nothing, Place::Variable);
         match &stage.kind {
@@ -88,7 +89,7 @@ impl Maker<'_> {
             }
             Kind::UnitNormalize { epsilon } => {
                 let shape = Shape { amounts: [*epsilon as f32, 0.0, 0.0, 0.0], ..shape };
-                self.push(layer, wgsl::unit_norm(Some(adds)), vec![x, dy, dx], shape, per_row);
+                self.push(layer, wgsl::unit_norm(Some(adds), long), vec![x, dy, dx], shape, per_row);
             }
             Kind::BatchNorm { gamma, .. } if self.takes_moments(s) => {
                 let places = vec![x, Place::Kept(s, 0), Place::Kept(s, 1), optional(*gamma), dy, dx];
@@ -104,7 +105,7 @@ impl Maker<'_> {
             }
             Kind::LayerNorm { gamma, moments, .. } => {
                 let places = vec![x, optional(*gamma), Place::Kept(s, 0), dy, dx];
-                let shader = wgsl::layer_norm_backward(*moments, gamma.is_some(), adds);
+                let shader = wgsl::layer_norm_backward(*moments, gamma.is_some(), adds, long);
                 self.push(layer, shader, places, shape, per_row);
             }
             Kind::Prelu { alpha, map } => {
@@ -213,15 +214,21 @@ impl Maker<'_> {
         }
     }
 
-    /// The rows of a table that the ids of a batch name.
+    /// The rows of a table that the ids of a batch name, sorted.
     fn looked_up(&mut self, s: usize, table: usize) -> Place {
         let stage: &Stage = &self.plan.stages[s];
         let ids = self.flat(stage.input()).columns;
-        let rows = self.keep(s, 0, Count::PerSample(2 * ids));
+        let mut pairs = self.keep(s, 0, Count::PerSample(2 * ids));
         let shape = self.lookup(s, table, Shape { per_sample: ids, columns: 1, ..Shape::default() });
-        let places = vec![self.value(stage.input()), Place::Order, rows];
-        self.each(&stage.layer, wgsl::embedding_rows(self.direct[stage.input()]), places, shape);
-        rows
+        let places = vec![self.value(stage.input()), Place::Order, pairs];
+        let pieces = self.batch.saturating_mul(ids).div_ceil(wgsl::PIECE);
+        self.push(&stage.layer, wgsl::embedding_sort(self.direct[stage.input()]), places, shape, Grid::Groups(pieces));
+        if pieces > 1 {
+            let sorted = self.keep(s, 1, Count::PerSample(2 * ids));
+            self.each(&stage.layer, wgsl::embedding_merge(), vec![pairs, sorted], shape);
+            pairs = sorted;
+        }
+        pairs
     }
 
     /// Gradient and update of the rows of a table that a batch uses, where a gradient of 0 changes nothing.

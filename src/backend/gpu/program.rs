@@ -4,9 +4,9 @@
 //! store of the next product's; so a dense layer costs a dispatch forward and two backward, of which the last
 //! also updates the variables. The first layer reads its batch from the resident data set.
 
-use super::dispatch::{Count, Dispatch, GROUP, Grid, MAX_GROUPS, Place, Shape};
+use super::dispatch::{Count, Dispatch, Grid, MAX_GROUPS, Place, Shape, is_long, row_groups};
 use super::schedule::{Node, Tail, nodes};
-use super::wgsl;
+use super::wgsl::{self, Product};
 use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::error::{Error, Result};
 use crate::optimizers::OptimizerConfig;
@@ -39,7 +39,8 @@ pub struct Section {
 #[derive(Clone, Copy)]
 pub enum Content {
     /// For each workgroup of an output's rows the sum of their losses, then that of each metric which the device computes.
-    Rows { output: usize, quantities: usize },
+    /// `long`: a workgroup has one row.
+    Rows { output: usize, quantities: usize, long: bool },
     /// An output itself, for metrics that the host computes.
     Raw { output: usize },
     /// The penalty on a variable.
@@ -72,11 +73,6 @@ pub(super) struct Maker<'a> {
     /// Tensors that have a gradient, by their roots.
     pub(super) filled: HashSet<TensorId>,
     program: Program,
-}
-
-/// Where the rows of a loss are read by the host.
-pub fn loss_groups(samples: usize, per_sample: usize) -> usize {
-    samples.saturating_mul(per_sample).div_ceil(GROUP)
 }
 
 impl Program {
@@ -114,26 +110,22 @@ impl Program {
         for dispatch in program.dispatches.iter_mut().filter(|d| d.places.contains(&Place::Results)) {
             dispatch.shape.more[0] = program.results;
         }
-        program.check(plan, batch)?;
+        program.check(batch)?;
         Ok(program)
     }
 
     /// Refuses what is beyond any dispatch.
-    fn check(&self, plan: &Plan, batch: usize) -> Result<()> {
+    fn check(&self, batch: usize) -> Result<()> {
         let beyond = |d: &&Dispatch| d.grid.groups(batch).iter().any(|&n| n > MAX_GROUPS);
         if let Some(dispatch) = self.dispatches.iter().find(beyond) {
             return Err(too_large(&dispatch.layer, batch));
         }
-        // The rows that are summed for a report are not looped over.
-        let rows = |section: &Section| match section.content {
-            Content::Rows { output, .. } => plan.tensors[plan.outputs[output]].rows(),
-            Content::Activity => 1,
-            Content::Raw { .. } | Content::Penalty => 0,
-        };
-        match self.sections.iter().any(|section| loss_groups(batch, rows(section)) > MAX_GROUPS) {
-            true => Err(too_large("loss", batch)),
-            false => Ok(()),
+        // The samples whose penalties are summed for a report are not looped over.
+        let activity = self.sections.iter().any(|section| matches!(section.content, Content::Activity));
+        if activity && row_groups(batch, false) > MAX_GROUPS {
+            return Err(too_large("activity regularization", batch));
         }
+        Ok(())
     }
 }
 
@@ -230,11 +222,12 @@ impl Maker<'_> {
                 let (input, layer) = (self.plan.stages[*stage].input(), &self.plan.stages[*stage].layer);
                 let (rows, columns) = self.size(tail.input);
                 let shape = Shape { depth: self.size(input).1, ..self.shape(tail.input) }.with(tail);
-                let shader = wgsl::dense(tail.variant(self.training), bias.is_some(), self.direct[input]);
+                let product = Product::of(rows.saturating_mul(self.batch), columns);
+                let shader = wgsl::dense(tail.variant(self.training), bias.is_some(), self.direct[input], product);
                 let mut places = vec![self.value(input), Place::Variable(*kernel)];
                 places.extend([bias.map_or(Place::Nothing, Place::Variable), Place::Order]);
                 places.extend(self.tail_places(tail));
-                self.push(layer, shader, places, shape, Grid::Tiles(Count::PerSample(rows), columns));
+                self.push(layer, shader, places, shape, Grid::Tiles(Count::PerSample(rows), columns, product.tile));
             }
             Node::Tail { stage, tail } => {
                 let layer = &self.plan.stages[*stage].layer;
@@ -247,10 +240,12 @@ impl Maker<'_> {
                 self.push(layer, shader, places, self.shape(tail.input).with(tail), grid);
             }
             Node::Rows { stage, activation } => {
-                let (s, shader) = (&self.plan.stages[*stage], wgsl::rows_forward(activation));
+                let s = &self.plan.stages[*stage];
                 let shape = Shape { depth: self.size(s.input()).1, ..self.shape(s.output) };
+                let (long, rows) = (is_long(shape.columns), Count::PerSample(shape.per_sample));
+                let shader = wgsl::rows_forward(activation, long);
                 let places = vec![self.value(s.input()), self.value(s.output)];
-                self.push(&s.layer, shader, places, shape, Grid::Each(Count::PerSample(shape.per_sample)));
+                self.push(&s.layer, shader, places, shape, Grid::Rows(rows, long));
             }
             Node::Other { stage } => self.forward_other(*stage),
         }
@@ -265,8 +260,9 @@ impl Maker<'_> {
         let gradient = self.training && objective.loss.is_some() && self.plan.tensors[tensor].trained;
         let quantities = 1 + objective.metrics.iter().filter(|m| m.metric.is_row_mean()).count();
         let shape = self.shape(tensor);
-        let groups = loss_groups(self.batch, shape.per_sample);
-        let first = self.section(Content::Rows { output: o, quantities }, groups.saturating_mul(quantities));
+        let long = is_long(shape.columns) && objective.joins_columns();
+        let groups = row_groups(self.batch.saturating_mul(shape.per_sample), long);
+        let first = self.section(Content::Rows { output: o, quantities, long }, groups.saturating_mul(quantities));
         // A gradient that is there already is added to in a second step, since a loss uses its own as scratch.
         let again = gradient && !self.filled.insert(self.roots[tensor]);
         let slope = match (gradient, again) {
@@ -277,8 +273,8 @@ impl Maker<'_> {
         let (target, weights) = (Place::Target(o), Place::Weights(o));
         let places = vec![self.value(tensor), target, weights, Place::Order, slope, Place::Results];
         let own = Shape { extra: first, more: [0, o, 0, 0], ..shape };
-        let shader = wgsl::loss(objective, input.head, gradient);
-        self.push("loss", shader, places, own, Grid::Each(Count::PerSample(shape.per_sample)));
+        let shader = wgsl::loss(objective, input.head, gradient, long);
+        self.push("loss", shader, places, own, Grid::AllRows(Count::PerSample(shape.per_sample), long));
         if again {
             let shape = Shape { amounts: [1.0, 0.0, 0.0, 0.0], ..shape };
             self.each("loss", wgsl::copy(1), vec![slope, self.gradient(tensor)], shape);

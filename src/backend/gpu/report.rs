@@ -1,6 +1,7 @@
 //! What a step reports, added up by the host in double precision.
 
-use super::program::{Content, Program, loss_groups};
+use super::dispatch::row_groups;
+use super::program::{Content, Program};
 use super::run::Run;
 use crate::backend::Totals;
 use crate::data::Target as Bound;
@@ -19,26 +20,26 @@ pub struct Report<'a, 'b, 'c> {
 
 impl Report<'_, '_, '_> {
     /// Quantity number `i` of an output, summed over the workgroups.
-    fn sum(&self, first: usize, output: usize, quantities: usize, i: usize) -> f64 {
-        let groups = loss_groups(self.samples.len(), self.run.resident.outputs[output].per_sample);
+    fn sum(&self, first: usize, (output, quantities, long): (usize, usize, bool), i: usize) -> f64 {
+        let groups = row_groups(self.samples.len() * self.run.resident.outputs[output].per_sample, long);
         let groups = self.numbers[first..].chunks_exact(quantities).take(groups);
         groups.map(|group| f64::from(group[i])).sum()
     }
 
     /// An output's own loss.
-    fn own_loss(&self, first: usize, output: usize, quantities: usize) -> f64 {
-        self.sum(first, output, quantities, 0) * self.scales[output]
+    fn own_loss(&self, first: usize, rows: (usize, usize, bool)) -> f64 {
+        self.sum(first, rows, 0) * self.scales[rows.0]
     }
 
     /// The loss of the batch, penalties included.
     pub fn loss(&self) -> f64 {
         let part = |content, first: usize| match content {
-            Content::Rows { output, quantities } if self.run.objectives[output].loss.is_some() => {
-                self.own_loss(first, output, quantities) * self.run.objectives[output].weight
+            Content::Rows { output, quantities, long } if self.run.objectives[output].loss.is_some() => {
+                self.own_loss(first, (output, quantities, long)) * self.run.objectives[output].weight
             }
             Content::Penalty => f64::from(self.numbers[first]),
             Content::Activity => {
-                let groups = &self.numbers[first..first + loss_groups(self.samples.len(), 1)];
+                let groups = &self.numbers[first..first + row_groups(self.samples.len(), false)];
                 groups.iter().map(|&sum| f64::from(sum)).sum::<f64>() / self.samples.len() as f64
             }
             Content::Rows { .. } | Content::Raw { .. } => 0.0,
@@ -53,11 +54,12 @@ impl Report<'_, '_, '_> {
         totals.samples += count;
         for section in &self.program.sections {
             match section.content {
-                Content::Rows { output, quantities } => {
+                Content::Rows { output, quantities, long } => {
+                    let rows = (output, quantities, long);
                     if self.run.objectives[output].loss.is_some() {
-                        totals.losses[output] += self.own_loss(section.first, output, quantities) * count;
+                        totals.losses[output] += self.own_loss(section.first, rows) * count;
                     }
-                    self.add_means(section.first, output, quantities, totals);
+                    self.add_means(section.first, rows, totals);
                 }
                 Content::Raw { output } => self.add_rows(section.first, output, totals),
                 Content::Penalty | Content::Activity => {}
@@ -72,7 +74,8 @@ impl Report<'_, '_, '_> {
     }
 
     /// Adds the metrics that the device computed.
-    fn add_means(&self, first: usize, output: usize, quantities: usize, totals: &mut Totals) {
+    fn add_means(&self, first: usize, rows: (usize, usize, bool), totals: &mut Totals) {
+        let output = rows.0;
         let known = &self.run.resident.outputs[output];
         let states = self.states(output, totals).iter_mut();
         let metrics = self.run.objectives[output].metrics.iter().zip(states);
@@ -81,7 +84,7 @@ impl Report<'_, '_, '_> {
                 true => self.samples.iter().map(|&s| known.weight(s)).sum(),
                 false => self.samples.len() as f64,
             };
-            state[0] += self.sum(first, output, quantities, 1 + i);
+            state[0] += self.sum(first, rows, 1 + i);
             state[1] += weights * known.per_sample as f64;
         }
     }

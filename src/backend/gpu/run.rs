@@ -126,10 +126,10 @@ impl Compiled {
     /// Records the dispatches of one step, whose record is number `index`; says how many.
     fn encode(&self, pass: &mut wgpu::ComputePass, index: usize, samples: usize) -> u64 {
         for ((dispatch, pipeline), binding) in self.program.dispatches.iter().zip(&self.pipelines).zip(&self.bindings) {
-            let [x, y] = dispatch.grid.groups(samples);
+            let [x, y, z] = dispatch.grid.groups(samples);
             pass.set_pipeline(&pipeline.pipeline);
             pass.set_bind_group(0, binding, &[(index as u64 * RECORD) as u32]);
-            pass.dispatch_workgroups(x as u32, y as u32, 1);
+            pass.dispatch_workgroups(x as u32, y as u32, z as u32);
         }
         self.program.dispatches.len() as u64
     }

@@ -2,7 +2,7 @@
 
 use super::device::Gpu;
 use super::pipelines::storage_bindings;
-use super::wgsl::{self, ColumnForm, Pass, TailVariant, WeightVariant};
+use super::wgsl::{self, ColumnForm, Pass, Product, TailVariant, WeightVariant};
 use crate::activations::Activation;
 use crate::backend::{Device, Measure, Objective};
 use crate::constraints::Constraint;
@@ -14,6 +14,7 @@ use crate::plan::RowMoments;
 use crate::train::{Fit, Schedule};
 use crate::{Array, Error, Result, Sequential};
 use serde_json::{Value, json};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// Parses and validates a shader, and compares its bindings with those that the pipeline will be made for.
@@ -56,12 +57,19 @@ fn activations() -> Vec<Activation> {
     all
 }
 
+/// Lines of four and others.
+fn products() -> impl Iterator<Item = Product> {
+    [Product::of(64, 8), Product::of(4096, 4095)].into_iter()
+}
+
 #[test]
 fn every_activation() {
     for activation in activations() {
         if activation.is_rowwise() {
-            validate(&wgsl::rows_forward(&activation));
-            validate(&wgsl::rows_backward(&activation, true));
+            for long in [false, true] {
+                validate(&wgsl::rows_forward(&activation, long));
+                validate(&wgsl::rows_backward(&activation, true, long));
+            }
             continue;
         }
         let tail = TailVariant {
@@ -69,18 +77,18 @@ fn every_activation() {
             keep_input: activation.needs_input(),
             dropout: activation == Activation::Tanh,
         };
-        validate(&wgsl::dense(tail, true, true));
-        validate(&wgsl::input_gradient(Some(tail), false));
+        products().for_each(|p| validate(&wgsl::dense(tail, true, true, p)));
+        products().for_each(|p| validate(&wgsl::input_gradient(Some(tail), false, p)));
         validate(&wgsl::tail_forward(tail));
         validate(&wgsl::tail_backward(tail, true));
     }
     for dropout in [false, true] {
         let tail = TailVariant { dropout, ..TailVariant::default() };
-        validate(&wgsl::dense(tail, false, false));
+        validate(&wgsl::dense(tail, false, false, Product::of(256, 64)));
         validate(&wgsl::tail_forward(tail));
         validate(&wgsl::tail_backward(tail, false));
     }
-    validate(&wgsl::input_gradient(None, true));
+    validate(&wgsl::input_gradient(None, true, Product::of(33, 33)));
     validate(&wgsl::gather());
 }
 
@@ -100,8 +108,10 @@ fn every_loss_and_metric() {
         metrics.extend([Metric::CosineSimilarity, Metric::PearsonCorrelation, Metric::ConcordanceCorrelation]);
         let config = LossConfig { loss: loss.clone(), reduction: Reduction::SumOverBatchSize };
         for head in [Head::Plain, loss.head(&Activation::Softmax), loss.head(&Activation::Sigmoid)] {
-            validate(&wgsl::loss(&objective(&config, &metrics), head, true));
-            validate(&wgsl::loss(&objective(&config, &[]), head, false));
+            let (with, without) = (objective(&config, &metrics), objective(&config, &[]));
+            validate(&wgsl::loss(&with, head, true, with.joins_columns()));
+            validate(&wgsl::loss(&without, head, true, without.joins_columns()));
+            validate(&wgsl::loss(&without, head, false, false));
         }
     }
 }
@@ -138,14 +148,14 @@ fn every_rule() {
             assert_eq!(rule.parameters(1, 0.1, decays).len(), rule.parameters(3, 0.2, true).len());
         }
         let variant = WeightVariant { kernel: true, bias: true, gather: true, adds: 0 };
-        validate(&wgsl::weight_gradient(variant, Some(&rule)));
+        products().for_each(|p| validate(&wgsl::weight_gradient(variant, Some(&rule), p.with_features(8))));
         validate(&wgsl::embedding_gradient(Some(&rule)));
         let passes = if rule.has_trust_ratio() { &[Pass::Direction, Pass::Along][..] } else { &[Pass::Whole] };
         passes.iter().for_each(|&pass| validate(&wgsl::apply(&rule, pass)));
     }
     for adds in [0, 1, 2] {
         let variant = WeightVariant { kernel: true, bias: false, gather: false, adds };
-        validate(&wgsl::weight_gradient(variant, None));
+        validate(&wgsl::weight_gradient(variant, None, Product::of(64, 64)));
         validate(&wgsl::prelu_gradient(adds));
         [wgsl::copy(adds), wgsl::clear(adds), wgsl::slope(adds)].iter().for_each(|s| validate(s));
     }
@@ -164,17 +174,19 @@ fn every_other_stage() {
         for (number, gamma) in (0..5).flat_map(|number| [(number, false), (number, true)]) {
             validate(&wgsl::column_map(ColumnForm { number, gamma, beta: !gamma }, back));
         }
-        [wgsl::concatenate(back), wgsl::unit_norm(back), wgsl::prelu(back)].iter().for_each(|s| validate(s));
+        [wgsl::concatenate(back), wgsl::unit_norm(back, back.is_some()), wgsl::prelu(back)]
+            .iter()
+            .for_each(|s| validate(s));
     }
     for adds in [false, true] {
         (2..5).for_each(|number| validate(&wgsl::merge_backward(number, adds)));
         validate(&wgsl::rearrange_backward(adds));
         validate(&wgsl::dot_backward(adds, !adds));
         validate(&wgsl::batch_norm_backward(adds, !adds));
-        [wgsl::embedding(adds), wgsl::embedding_rows(adds)].iter().for_each(|s| validate(s));
+        [wgsl::embedding(adds), wgsl::embedding_sort(adds), wgsl::embedding_merge()].iter().for_each(|s| validate(s));
         for moments in [RowMoments::MeanAndVariance, RowMoments::MeanSquare, RowMoments::VarianceAlone] {
-            validate(&wgsl::layer_norm(moments, adds, !adds));
-            validate(&wgsl::layer_norm_backward(moments, adds, !adds));
+            validate(&wgsl::layer_norm(moments, adds, !adds, adds));
+            validate(&wgsl::layer_norm_backward(moments, adds, !adds, !adds));
         }
     }
     (0..5).for_each(|number| validate(&wgsl::merge(number)));
@@ -184,13 +196,30 @@ fn every_other_stage() {
     rest.iter().for_each(|s| validate(s));
 }
 
+/// One test loses the device that the others use.
+static DEVICE: RwLock<()> = RwLock::new(());
+
+/// Holds the device while a test uses it.
+pub fn kept() -> RwLockReadGuard<'static, ()> {
+    DEVICE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first adapter. Without one a test says so and does nothing, or fails with `IRONHORN_REQUIRE_GPU=1`.
+pub fn adapter() -> Option<Arc<Gpu>> {
+    match Gpu::open(0) {
+        Ok(gpu) => Some(gpu),
+        Err(error) if std::env::var("IRONHORN_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("{error}"),
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
+
 #[test]
 fn a_lost_device_leaves_the_last_good_weights() {
-    let gpu = match Gpu::open(0) {
-        Ok(gpu) => gpu,
-        Err(error) if std::env::var("IRONHORN_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("{error}"),
-        Err(error) => return eprintln!("skipped: {error}"),
-    };
+    let _alone = DEVICE.write().unwrap_or_else(PoisonError::into_inner);
+    let Some(gpu) = adapter() else { return };
     let model = Sequential::new(&[2], 1).dense(3, "tanh").unwrap().dense(1, "linear").unwrap().build().unwrap();
     model.compile_with("adam", 0.01, "mse", &[]).unwrap();
     let begin = |device| -> Result<Fit> {

@@ -8,7 +8,7 @@ use super::dispatch::{Count, Grid, Place, Shape};
 use super::program::{Course, Maker, amounts};
 use super::schedule::Node;
 use super::step::rule_from;
-use super::wgsl::{self, Pass, WeightVariant};
+use super::wgsl::{self, Pass, Product, WeightVariant};
 use crate::plan::Kind;
 
 /// A trained variable whose gradient is stored, and the layer that had it first.
@@ -125,9 +125,10 @@ impl Maker<'_> {
             amounts: [a, b, c, d],
             ..self.shape(dense.output)
         };
-        let shader = wgsl::weight_gradient(variant, fused.then_some(&course.config));
-        let rows = Count::Fixed(depth + usize::from(dense.bias.is_some()));
-        self.push(layer, shader, places, shape, Grid::Tiles(rows, columns));
+        let rows = depth + usize::from(dense.bias.is_some());
+        let product = Product::of(rows, columns).with_features(depth);
+        let shader = wgsl::weight_gradient(variant, fused.then_some(&course.config), product);
+        self.push(layer, shader, places, shape, Grid::Tiles(Count::Fixed(rows), columns, product.tile));
     }
 
     /// The gradients of another stage's variables.
@@ -231,12 +232,10 @@ impl Maker<'_> {
         for (s, stage) in self.plan.stages.iter().enumerate() {
             let Kind::BatchNorm { mean, variance, momentum, training: true, .. } = stage.kind else { continue };
             let columns = self.size(stage.output).1;
-            for (variable, extra) in [(mean, 0), (variance, 2 * columns)] {
-                let amounts = [momentum as f32, (1.0 - momentum) as f32, 0.0, 0.0];
-                let shape = Shape { extra, amounts, ..Shape::fixed(columns) };
-                let places = vec![Place::Kept(s, 0), Place::Variable(variable)];
-                self.each(&stage.layer, wgsl::moving(), places, shape);
-            }
+            let amounts = [momentum as f32, (1.0 - momentum) as f32, 0.0, 0.0];
+            let shape = Shape { amounts, ..Shape::fixed(columns) };
+            let places = vec![Place::Kept(s, 0), Place::Variable(mean), Place::Variable(variance)];
+            self.each(&stage.layer, wgsl::moving(), places, shape);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read> kernel: array<f32>;
-@group(0) @binding(4) var<storage, read> z: array<f32>;
-@group(0) @binding(5) var<storage, read> y: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(4) var<storage, read> z: array<Element>;
+@group(0) @binding(5) var<storage, read> y: array<Element>;
+@group(0) @binding(6) var<storage, read_write> dx: array<Element>;
 
 // Here `depth` is the kernel's columns, and `columns` its rows.
 fn rows() -> u32 {
@@ -19,34 +19,58 @@ fn columns() -> u32 {
     return shape.columns;
 }
 
-fn load_a(row: u32, k: u32) -> f32 {
-    return dy[row * shape.depth + k];
+fn a_line(row: u32) -> u32 {
+    return row * shape.depth;
 }
 
-fn load_b(k: u32, column: u32) -> f32 {
-    return kernel[column * shape.depth + k];
+fn a_at(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(dy[at.x], dy[at.y], dy[at.z], dy[at.w]);
 }
 
-fn start(column: u32) -> f32 {
-    return 0.0f;
+fn b_line(column: u32) -> u32 {
+    return column * shape.depth;
 }
 
-fn store(row: u32, column: u32, sums: vec4<f32>) {
-    let mask = masks(row, column);
-    for (var i = 0u; i < 4u && row + i < rows(); i++) {
-        let at = (row + i) * shape.columns + column;
-        var value = sums[i];
-        if (TAIL) {
-            let output = y[at];
-            var before = output;
-            if (KEEP_INPUT) {
-                before = z[at];
-            }
-            value *= mask[i] * slope(before, output);
+fn b_at(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(kernel[at.x], kernel[at.y], kernel[at.z], kernel[at.w]);
+}
+
+fn start(column: u32) -> vec4<f32> {
+    return vec4<f32>(0.0f);
+}
+
+fn store_row(row: u32, column: u32, sums: vec4<f32>, mask: vec4<f32>) {
+    if (row >= rows()) {
+        return;
+    }
+    let at = row * shape.columns + column;
+    let left = shape.columns - column;
+    var value = sums;
+    if (TAIL) {
+        let after = get_y(at, left);
+        var before = after;
+        if (KEEP_INPUT) {
+            before = get_z(at, left);
         }
-        if (ACCUMULATE) {
-            value += dx[at];
-        }
-        dx[at] = value;
+        value.x *= mask.x * slope(before.x, after.x);
+        value.y *= mask.y * slope(before.y, after.y);
+        value.z *= mask.z * slope(before.z, after.z);
+        value.w *= mask.w * slope(before.w, after.w);
+    }
+    if (ACCUMULATE) {
+        value += get_dx(at, left);
+    }
+    put_dx(at, left, value);
+}
+
+fn store(row: u32, column: u32, sums: mat4x4<f32>) {
+    if (row >= rows() || column >= columns()) {
+        return;
+    }
+    // A loop, so that the driver has the activation's text to compile but once.
+    var own = sums;
+    var mask = masks_of_four(row, column);
+    for (var i = 0u; i < 4u; i++) {
+        store_row(row + i, column, own[i], mask[i]);
     }
 }

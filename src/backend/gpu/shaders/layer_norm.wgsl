@@ -8,24 +8,29 @@
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let first_row = begin_rows(group.x, index);
     let n = shape.columns;
-    for (var row = id.x; row < batch_rows(); row += groups.x * 64u) {
+    for (var row = first_row; row < batch_rows(); row += rows_apart(groups.x)) {
         let first = row * n;
         var sum = 0.0f;
-        for (var j = 0u; j < n; j++) {
+        for (var j = lane; j < n; j += LANES) {
             sum += x[first + j];
         }
-        let mean = sum / f32(n);
+        let mean = joined(sum) / f32(n);
         let shift = select(0.0f, mean, MOMENTS == 0u);
         let centre = select(mean, 0.0f, MOMENTS == 1u);
         var square = 0.0f;
-        for (var j = 0u; j < n; j++) {
+        for (var j = lane; j < n; j += LANES) {
             let d = x[first + j] - centre;
             square += d * d;
         }
-        let factor = 1.0f / sqrt(square / f32(n) + shape.amounts.x);
-        for (var j = 0u; j < n; j++) {
+        let factor = 1.0f / sqrt(joined(square) / f32(n) + shape.amounts.x);
+        for (var j = lane; j < n; j += LANES) {
             var value = (x[first + j] - shift) * factor;
             if (GAMMA) {
                 value *= gamma[j];
@@ -35,7 +40,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             }
             y[first + j] = value;
         }
-        saved[2u * row] = mean;
-        saved[2u * row + 1u] = factor;
+        if (lane == 0u) {
+            saved[2u * row] = mean;
+            saved[2u * row + 1u] = factor;
+        }
     }
 }

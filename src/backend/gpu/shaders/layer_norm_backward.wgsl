@@ -15,9 +15,14 @@ fn incoming(at: u32, j: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let first_row = begin_rows(group.x, index);
     let n = shape.columns;
-    for (var row = id.x; row < batch_rows(); row += groups.x * 64u) {
+    for (var row = first_row; row < batch_rows(); row += rows_apart(groups.x)) {
         let first = row * n;
         let mean = saved[2u * row];
         let factor = saved[2u * row + 1u];
@@ -25,14 +30,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         let centre = select(mean, 0.0f, MOMENTS == 1u);
         var plain = 0.0f;
         var weighted = 0.0f;
-        for (var j = 0u; j < n; j++) {
+        for (var j = lane; j < n; j += LANES) {
             let g = incoming(first + j, j);
             plain += g;
             weighted += g * ((x[first + j] - shift) * factor);
         }
-        plain = select(0.0f, plain / f32(n), MOMENTS == 0u);
-        weighted /= f32(n);
-        for (var j = 0u; j < n; j++) {
+        plain = select(0.0f, joined(plain) / f32(n), MOMENTS == 0u);
+        weighted = joined(weighted) / f32(n);
+        for (var j = lane; j < n; j += LANES) {
             let d = (x[first + j] - centre) * factor;
             let value = factor * (incoming(first + j, j) - plain - d * weighted);
             dx[first + j] = select(value, dx[first + j] + value, ACCUMULATE);

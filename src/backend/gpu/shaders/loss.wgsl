@@ -1,4 +1,4 @@
-// Loss, its gradient and the metrics, one row an invocation. Sums over the 64 rows of a workgroup go to the step's slot,
+// Loss, its gradient and the metrics, each row by LANES invocations. Sums over the rows of a workgroup go to the step's slot,
 // for the host to add up in double precision. `more.y` is the number of the output. `loss` and `metrics` come from the loss and the metrics.
 
 // Predictions; with a fused head logits, which become probabilities.
@@ -30,11 +30,14 @@ fn probability(from_row: u32, j: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) index: u32,
 ) {
-    let row = id.x;
+    let number_of_group = group.y * MAX_GROUPS + group.x;
+    let row = begin_rows(number_of_group, index);
+    if (number_of_group * (64u / LANES) >= batch_rows()) {
+        return;
+    }
     for (var i = 0u; i < QUANTITIES; i++) {
         values[index * QUANTITIES + i] = 0.0f;
     }
@@ -49,9 +52,9 @@ fn main(
     workgroupBarrier();
     if (index < QUANTITIES) {
         var sum = 0.0f;
-        for (var i = 0u; i < 64u; i++) {
+        for (var i = 0u; i < 64u / LANES; i++) {
             sum += values[i * QUANTITIES + index];
         }
-        results[result_place() + group.x * QUANTITIES + index] = sum;
+        results[result_place() + number_of_group * QUANTITIES + index] = sum;
     }
 }

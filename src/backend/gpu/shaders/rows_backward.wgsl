@@ -10,8 +10,13 @@ fn put(at: u32, value: f32) {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    for (var row = id.x; row < batch_rows(); row += groups.x * 64u) {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let first_row = begin_rows(group.x, index);
+    for (var row = first_row; row < batch_rows(); row += rows_apart(groups.x)) {
         row_gradient(row * shape.depth, row * shape.columns, shape.columns);
     }
 }

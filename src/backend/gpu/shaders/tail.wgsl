@@ -48,3 +48,12 @@ fn masks(row: u32, column: u32) -> vec4<f32> {
     let words = threefry(shape.key, vec4<u32>(column, row / 4u, now.number.x, now.number.y));
     return select(vec4<f32>(0.0f), vec4<f32>(shape.keep), words >= vec4<u32>(shape.threshold));
 }
+
+// The same of four columns, a row of the block a vector.
+fn masks_of_four(row: u32, column: u32) -> mat4x4<f32> {
+    let mask = masks(row, column);
+    if (!DROPOUT) {
+        return mat4x4<f32>(mask, mask, mask, mask);
+    }
+    return transpose(mat4x4<f32>(mask, masks(row, column + 1u), masks(row, column + 2u), masks(row, column + 3u)));
+}

@@ -2,14 +2,14 @@
 // once; or, where the rule needs the whole gradient first, the gradient into memory. `amounts` are the penalties l1 and l2 of
 // kernel and bias. `update` comes from the rule.
 
-@group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<Feature>;
+@group(0) @binding(3) var<storage, read> dy: array<Element>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 // The variables, or their gradients.
-@group(0) @binding(5) var<storage, read_write> kernel: array<f32>;
-@group(0) @binding(6) var<storage, read_write> kernel_slots: array<f32>;
-@group(0) @binding(7) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(8) var<storage, read_write> bias_slots: array<f32>;
+@group(0) @binding(5) var<storage, read_write> kernel: array<Element>;
+@group(0) @binding(6) var<storage, read_write> kernel_slots: array<Element>;
+@group(0) @binding(7) var<storage, read_write> bias: array<Element>;
+@group(0) @binding(8) var<storage, read_write> bias_slots: array<Element>;
 
 // Here `shape.depth` is the kernel's rows; the sum runs over the batch.
 fn rows() -> u32 {
@@ -24,69 +24,64 @@ fn columns() -> u32 {
     return shape.columns;
 }
 
-fn load_a(row: u32, k: u32) -> f32 {
-    if (row == shape.depth) {
-        return 1.0f;
-    }
+fn a_across(k: u32, row: u32) -> vec4<f32> {
     var from_row = k;
     if (GATHER) {
         from_row = order[now.first + k / shape.per_sample] * shape.per_sample + k % shape.per_sample;
     }
-    return x[from_row * shape.depth + row];
+    let feature = min(row, (shape.depth - 1u) / 4u * 4u);
+    let features = get_x(from_row * shape.depth + feature, shape.depth - feature);
+    if (!BIAS) {
+        return features;
+    }
+    return select(features, vec4<f32>(1.0f), vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(shape.depth));
 }
 
-fn load_b(k: u32, column: u32) -> f32 {
-    return dy[k * shape.columns + column];
+fn b_across(k: u32, column: u32) -> vec4<f32> {
+    let from_column = within(column);
+    return get_dy(k * shape.columns + from_column, shape.columns - from_column);
 }
 
-fn start(column: u32) -> f32 {
-    return 0.0f;
+fn start(column: u32) -> vec4<f32> {
+    return vec4<f32>(0.0f);
 }
 
-fn store_kernel(at: u32, gradient: f32) {
-    if (!UPDATE) {
-        kernel[at] = select(gradient, kernel[at] + gradient, adds(ACCUMULATE));
+struct Four {
+    w: vec4<f32>,
+    // A column a slot.
+    s: mat4x4<f32>,
+}
+
+fn update_four(w: vec4<f32>, gradient: vec4<f32>, s: mat4x4<f32>, penalty: vec2<f32>) -> Four {
+    let t = transpose(s);
+    let a = update(w.x, gradient.x + penalty_slope(w.x, penalty), t[0]);
+    let b = update(w.y, gradient.y + penalty_slope(w.y, penalty), t[1]);
+    let c = update(w.z, gradient.z + penalty_slope(w.z, penalty), t[2]);
+    let d = update(w.w, gradient.w + penalty_slope(w.w, penalty), t[3]);
+    let weights = vec4<f32>(settled(a), settled(b), settled(c), settled(d));
+    return Four(weights, transpose(mat4x4<f32>(a.s, b.s, c.s, d.s)));
+}
+
+STORES
+fn store_row(row: u32, column: u32, sums: vec4<f32>) {
+    if (row >= rows()) {
         return;
     }
-    let count = shape.depth * shape.columns;
-    var s = vec4<f32>(0.0f);
-    for (var i = 0u; i < SLOTS; i++) {
-        s[i] = kernel_slots[i * count + at];
-    }
-    rule_from = shape.rule.x;
-    let before = kernel[at];
-    let after = update(before, gradient + penalty_slope(before, shape.amounts.xy), s);
-    kernel[at] = settled(after);
-    for (var i = 0u; i < SLOTS; i++) {
-        kernel_slots[i * count + at] = after.s[i];
+    let left = shape.columns - column;
+    if (row == shape.depth) {
+        store_bias(column, left, sums);
+    } else if (KERNEL) {
+        store_kernel(row * shape.columns + column, left, sums);
     }
 }
 
-fn store_bias(at: u32, gradient: f32) {
-    if (!UPDATE) {
-        bias[at] = select(gradient, bias[at] + gradient, adds(ACCUMULATE));
+fn store(row: u32, column: u32, sums: mat4x4<f32>) {
+    if (column >= columns()) {
         return;
     }
-    let count = shape.columns;
-    var s = vec4<f32>(0.0f);
-    for (var i = 0u; i < SLOTS; i++) {
-        s[i] = bias_slots[i * count + at];
-    }
-    rule_from = shape.rule.y;
-    let before = bias[at];
-    let after = update(before, gradient + penalty_slope(before, shape.amounts.zw), s);
-    bias[at] = settled(after);
-    for (var i = 0u; i < SLOTS; i++) {
-        bias_slots[i * count + at] = after.s[i];
-    }
-}
-
-fn store(row: u32, column: u32, sums: vec4<f32>) {
-    for (var i = 0u; i < 4u && row + i < rows(); i++) {
-        if (row + i == shape.depth) {
-            store_bias(column, sums[i]);
-        } else if (KERNEL) {
-            store_kernel((row + i) * shape.columns + column, sums[i]);
-        }
+    // A loop, so that the driver has the rule's text to compile but once.
+    var own = sums;
+    for (var i = 0u; i < 4u; i++) {
+        store_row(row + i, column, own[i]);
     }
 }

@@ -1,15 +1,20 @@
 //! Shaders put together: a file of `shaders/`, before it the constants that tell its variants apart and what concepts
 //! supply about themselves.
 
+mod gemm;
 mod others;
 
+pub use gemm::{Product, Tile};
 pub use others::*;
 
+use super::dispatch::MAX_GROUPS;
+use super::pipelines::IN_RANGE;
 use crate::activations::Activation;
 use crate::backend::Objective;
 use crate::losses::{Head, TargetKind};
 use crate::metrics::Metric;
 use crate::optimizers::OptimizerConfig;
+use gemm::fours;
 use std::fmt::Display;
 
 /// One shader's text: common parts, constants, files and generated functions.
@@ -19,8 +24,25 @@ fn shader(constants: &[(&str, &dyn Display)], parts: &[&str]) -> String {
     [&common, parts].concat().join("\n")
 }
 
-const GEMM: &str = include_str!("../shaders/gemm.wgsl");
 const TAIL: &str = include_str!("../shaders/tail.wgsl");
+
+/// A product's shader. `access` are the buffers whose lines are as long as C's, and whether they are written; `along` is as
+/// [`Tile::text`] says.
+fn product_shader(
+    constants: &[(&str, &dyn Display)],
+    parts: &[&str],
+    access: &[(&str, bool)],
+    product: Product,
+    along: [bool; 2],
+) -> String {
+    let mut access: String = access.iter().map(|(name, writes)| fours(name, product.fours, *writes)).collect();
+    if !along[0] {
+        access += &fours("x", product.features, false);
+    }
+    let [declared, text] = [product.elements(), product.tile.text(along)];
+    IN_RANGE.to_string()
+        + &shader(constants, &[&[declared.as_str(), access.as_str()], parts, &[text.as_str()]].concat())
+}
 
 /// What may follow a product: the variants of an activation and of dropout.
 #[derive(Clone, Copy, Default)]
@@ -40,30 +62,22 @@ impl TailVariant<'_> {
 }
 
 /// y = f(x · kernel + bias) and dropout.
-pub fn dense(tail: TailVariant, bias: bool, gather: bool) -> String {
-    let constants: [(&str, &dyn Display); 6] = [
-        ("A_ALONG", &true),
-        ("B_ALONG", &false),
-        ("BIAS", &bias),
-        ("GATHER", &gather),
-        ("KEEP_INPUT", &tail.keep_input),
-        ("DROPOUT", &tail.dropout),
-    ];
-    shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/dense.wgsl"), GEMM])
+pub fn dense(tail: TailVariant, bias: bool, gather: bool, product: Product) -> String {
+    let constants: [(&str, &dyn Display); 4] =
+        [("BIAS", &bias), ("GATHER", &gather), ("KEEP_INPUT", &tail.keep_input), ("DROPOUT", &tail.dropout)];
+    let own = include_str!("../shaders/dense.wgsl");
+    let access = [("kernel", false), ("bias", false), ("z", true), ("y", true), ("dropped", true)];
+    product_shader(&constants, &[&tail.functions(), TAIL, own], &access, product, [true, false])
 }
 
 /// dx = dy · kernelᵀ, and on through a tail.
-pub fn input_gradient(tail: Option<TailVariant>, accumulate: bool) -> String {
+pub fn input_gradient(tail: Option<TailVariant>, accumulate: bool, product: Product) -> String {
     let (through, tail) = (tail.is_some(), tail.unwrap_or_default());
-    let constants: [(&str, &dyn Display); 6] = [
-        ("A_ALONG", &true),
-        ("B_ALONG", &true),
-        ("TAIL", &through),
-        ("KEEP_INPUT", &tail.keep_input),
-        ("DROPOUT", &tail.dropout),
-        ("ACCUMULATE", &accumulate),
-    ];
-    shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/input_gradient.wgsl"), GEMM])
+    let constants: [(&str, &dyn Display); 4] =
+        [("TAIL", &through), ("KEEP_INPUT", &tail.keep_input), ("DROPOUT", &tail.dropout), ("ACCUMULATE", &accumulate)];
+    let own = include_str!("../shaders/input_gradient.wgsl");
+    let access = [("z", false), ("y", false), ("dx", true)];
+    product_shader(&constants, &[&tail.functions(), TAIL, own], &access, product, [true, true])
 }
 
 /// Which part of a dense layer's variables is trained, and how.
@@ -80,10 +94,8 @@ pub struct WeightVariant {
 }
 
 /// dkernel = xᵀ · dy, and the rule over it, or without a rule the gradient alone.
-pub fn weight_gradient(variant: WeightVariant, rule: Option<&OptimizerConfig>) -> String {
-    let constants: [(&str, &dyn Display); 9] = [
-        ("A_ALONG", &false),
-        ("B_ALONG", &false),
+pub fn weight_gradient(variant: WeightVariant, rule: Option<&OptimizerConfig>, product: Product) -> String {
+    let constants: [(&str, &dyn Display); 7] = [
         ("KERNEL", &variant.kernel),
         ("BIAS", &variant.bias),
         ("GATHER", &variant.gather),
@@ -93,7 +105,16 @@ pub fn weight_gradient(variant: WeightVariant, rule: Option<&OptimizerConfig>) -
         ("AVERAGE", &unsigned(average(rule))),
     ];
     let update = rule.map_or_else(no_rule, OptimizerConfig::wgsl);
-    shader(&constants, &[UPDATE, &update, include_str!("../shaders/weight_gradient.wgsl"), GEMM])
+    let store = |replacements: [(&str, &str); 4]| {
+        let text = include_str!("../shaders/weight_store.wgsl").to_string();
+        replacements.iter().fold(text, |text, (mark, own)| text.replace(mark, own))
+    };
+    let count = [("COUNT", "shape.depth * shape.columns"), ("COUNT", "shape.columns")];
+    let kernel = [("NAME", "kernel"), count[0], ("RULE", "shape.rule.x"), ("PENALTY", "shape.amounts.xy")];
+    let bias = [("NAME", "bias"), count[1], ("RULE", "shape.rule.y"), ("PENALTY", "shape.amounts.zw")];
+    let own = include_str!("../shaders/weight_gradient.wgsl").replace("STORES\n", &(store(kernel) + &store(bias)));
+    let access = [("dy", false), ("kernel", true), ("kernel_slots", true), ("bias", true), ("bias_slots", true)];
+    product_shader(&constants, &[UPDATE, &update, &own], &access, product, [false, false])
 }
 
 const UPDATE: &str = include_str!("../shaders/update.wgsl");
@@ -168,15 +189,22 @@ pub fn tail_backward(tail: TailVariant, accumulate: bool) -> String {
     shader(&constants, &[&tail.functions(), TAIL, include_str!("../shaders/tail_backward.wgsl")])
 }
 
+/// How rows are divided among invocations: long ones have a workgroup each.
+fn lanes(long: bool) -> &'static str {
+    if long { include_str!("../shaders/lanes.wgsl") } else { include_str!("../shaders/lane.wgsl") }
+}
+
 /// An activation of rows.
-pub fn rows_forward(activation: &Activation) -> String {
-    shader(&[], &[include_str!("../shaders/rows_forward.wgsl"), &activation.row_wgsl(false)])
+pub fn rows_forward(activation: &Activation, long: bool) -> String {
+    let own = include_str!("../shaders/rows_forward.wgsl");
+    shader(&[], &[lanes(long), own, &activation.row_wgsl(false)])
 }
 
 /// The way back through one.
-pub fn rows_backward(activation: &Activation, accumulate: bool) -> String {
+pub fn rows_backward(activation: &Activation, accumulate: bool, long: bool) -> String {
     let constants: [(&str, &dyn Display); 1] = [("ACCUMULATE", &accumulate)];
-    shader(&constants, &[include_str!("../shaders/rows_backward.wgsl"), &activation.row_wgsl(true)])
+    let own = include_str!("../shaders/rows_backward.wgsl");
+    shader(&constants, &[lanes(long), own, &activation.row_wgsl(true)])
 }
 
 fn no_loss() -> String {
@@ -184,11 +212,12 @@ fn no_loss() -> String {
 }
 
 /// Loss, gradient and metrics.
-pub fn loss(objective: &Objective, head: Head, gradient: bool) -> String {
+pub fn loss(objective: &Objective, head: Head, gradient: bool, long: bool) -> String {
     let metrics = objective.metrics.iter().filter(|m| m.metric.is_row_mean());
     let quantities = 1 + metrics.clone().count();
     let class = objective.target_kind() == Some(TargetKind::Class);
-    let constants: [(&str, &dyn Display); 4] = [
+    let constants: [(&str, &dyn Display); 5] = [
+        ("MAX_GROUPS", &unsigned(MAX_GROUPS)),
         ("CLASS", &class),
         ("GRADIENT", &gradient),
         ("QUANTITIES", &format!("{quantities}u")),
@@ -203,5 +232,5 @@ pub fn loss(objective: &Objective, head: Head, gradient: bool) -> String {
         calls += &format!("    values[at + {i}u] = {weight}metric_{i}(row, from_row);\n");
     }
     functions += &format!("fn metrics(row: u32, from_row: u32, weight: f32, at: u32) {{\n{calls}}}\n");
-    shader(&constants, &[include_str!("../shaders/loss.wgsl"), &functions])
+    shader(&constants, &[lanes(long), include_str!("../shaders/loss.wgsl"), &functions])
 }

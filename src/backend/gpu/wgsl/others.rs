@@ -1,6 +1,6 @@
 //! The shaders of whatever is no product, no tail of one, no loss and no rule.
 
-use super::{TAIL, UPDATE, no_rule, shader, unsigned};
+use super::{TAIL, UPDATE, lanes, no_rule, shader, unsigned};
 use crate::activations::Activation;
 use crate::constraints::Constraint;
 use crate::optimizers::OptimizerConfig;
@@ -123,7 +123,7 @@ pub fn batch_norm_backward(gamma: bool, adds: bool) -> String {
     shader(&constants, &[include_str!("../shaders/batch_norm_backward.wgsl")])
 }
 
-/// A moving statistic.
+/// Moving statistics.
 pub fn moving() -> String {
     shader(&[], &[include_str!("../shaders/moving.wgsl")])
 }
@@ -137,22 +137,22 @@ fn moments_number(moments: RowMoments) -> String {
 }
 
 /// A normalization of each row.
-pub fn layer_norm(moments: RowMoments, gamma: bool, beta: bool) -> String {
+pub fn layer_norm(moments: RowMoments, gamma: bool, beta: bool, long: bool) -> String {
     let moments = moments_number(moments);
     let constants: [(&str, &dyn Display); 3] = [("MOMENTS", &moments), ("GAMMA", &gamma), ("BETA", &beta)];
-    shader(&constants, &[include_str!("../shaders/layer_norm.wgsl")])
+    shader(&constants, &[lanes(long), include_str!("../shaders/layer_norm.wgsl")])
 }
 
 /// Its gradient.
-pub fn layer_norm_backward(moments: RowMoments, gamma: bool, adds: bool) -> String {
+pub fn layer_norm_backward(moments: RowMoments, gamma: bool, adds: bool, long: bool) -> String {
     let moments = moments_number(moments);
     let constants: [(&str, &dyn Display); 3] = [("MOMENTS", &moments), ("GAMMA", &gamma), ("ACCUMULATE", &adds)];
-    shader(&constants, &[include_str!("../shaders/layer_norm_backward.wgsl")])
+    shader(&constants, &[lanes(long), include_str!("../shaders/layer_norm_backward.wgsl")])
 }
 
 /// Rows of length 1.
-pub fn unit_norm(back: Back) -> String {
-    both_ways(&[include_str!("../shaders/unit_norm.wgsl")], back, &[])
+pub fn unit_norm(back: Back, long: bool) -> String {
+    both_ways(&[lanes(long), include_str!("../shaders/unit_norm.wgsl")], back, &[])
 }
 
 /// Noise; its number is noise.wgsl's.
@@ -178,9 +178,18 @@ pub fn embedding(gather: bool) -> String {
     shader(&[("GATHER", &gather)], &[LOOKUP, include_str!("../shaders/embedding.wgsl")])
 }
 
-/// Which rows those are.
-pub fn embedding_rows(gather: bool) -> String {
-    shader(&[("GATHER", &gather)], &[LOOKUP, include_str!("../shaders/embedding_rows.wgsl")])
+/// Ids that a workgroup sorts.
+pub const PIECE: usize = 1024;
+
+/// Which rows those are, sorted by pieces.
+pub fn embedding_sort(gather: bool) -> String {
+    let constants: [(&str, &dyn Display); 2] = [("GATHER", &gather), ("PIECE", &unsigned(PIECE))];
+    shader(&constants, &[LOOKUP, include_str!("../shaders/embedding_sort.wgsl")])
+}
+
+/// The pieces as one list.
+pub fn embedding_merge() -> String {
+    shader(&[("PIECE", &unsigned(PIECE))], &[include_str!("../shaders/embedding_merge.wgsl")])
 }
 
 /// The gradient of a table, or the rule over the rows that have one.
