@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Samples that one worker takes through the whole network at a time: enough to reuse each kernel panel from the
 /// first-level cache, few enough that activations stay in the second.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Floating-point operations of a prediction that is over before anybody could want to interrupt it: some milliseconds.
 #[cfg(feature = "python")]

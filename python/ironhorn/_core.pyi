@@ -242,6 +242,10 @@ class Model:
     """Epochs begun, and calls as in training: with seed and steps, where the random streams stand."""
     def slot_count(self) -> int:
         """How many numbers the optimizer keeps for this model's variables, besides step counter and learning rate."""
+    def memory(
+        self, batch_size: int, samples: int | None, device: str | None = None
+    ) -> tuple[str, list[tuple[str, int]], list[tuple[str, int]]]:
+        """The device, and the bytes of each part that training and a prediction take there."""
     def fit_session(
         self,
         x: Sequence[NDArray[Any]],

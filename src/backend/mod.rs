@@ -7,8 +7,10 @@ pub mod cpu;
 mod device;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod usage;
 
 pub use device::Device;
+pub use usage::{Part, Run as UsageOf, Usage};
 
 use crate::data::Feed;
 use crate::error::Result;
@@ -173,6 +175,9 @@ pub struct Steps<'a> {
 pub trait Backend: Send + Sync {
     /// Allocates everything that `purpose` needs for batches of up to `batch` samples.
     fn compile(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Box<dyn Executor>>;
+    /// What [`Backend::compile`] and the run allocate together, without allocating it; where that changes with what was
+    /// found out on the way, the most that they do.
+    fn usage(&self, run: &UsageOf) -> Result<Usage>;
 }
 
 /// A plan compiled for one purpose.

@@ -147,7 +147,11 @@ impl Array {
 
     /// Appends one sample's elements, in order.
     pub fn append_row(&self, row: usize, out: &mut Vec<f32>) {
-        with_element!(self.dtype, T => self.each::<T>(row, |_, x| out.push(x.to_f32())));
+        let from = out.len();
+        // Room first: elements that follow each other are then converted several at a time.
+        out.resize(from + self.row_len, 0.0);
+        let out = &mut out[from..];
+        with_element!(self.dtype, T => self.each::<T>(row, |e, x| out[e] = x.to_f32()));
     }
 
     /// The first element that `is_bad`, with its row.

@@ -2,11 +2,13 @@
 
 mod compiled;
 mod graph;
+mod memory;
 mod samples;
 
 pub use compiled::Compiled;
 pub(crate) use compiled::{Home, Settled, Trainer};
 pub use graph::Graph;
+pub use memory::Needs;
 pub use samples::Samples;
 #[cfg(feature = "python")]
 pub(crate) use samples::tuple;
@@ -93,11 +95,16 @@ impl Model {
 
     /// Compiles for a home.
     pub(crate) fn settle(&self, home: Home, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Settled> {
-        let executor = match (home.device, &self.backend) {
-            (None, Some(own)) => own.compile(plan, purpose, batch)?,
-            (device, _) => device.unwrap_or(Device::Cpu).backend()?.compile(plan, purpose, batch)?,
-        };
+        let executor = self.backend_at(home)?.compile(plan, purpose, batch)?;
         Ok(Settled { home, executor: Some(executor) })
+    }
+
+    /// The backend of a home.
+    fn backend_at(&self, home: Home) -> Result<Arc<dyn Backend>> {
+        match (home.device, &self.backend) {
+            (None, Some(own)) => Ok(own.clone()),
+            (device, _) => device.unwrap_or(Device::Cpu).backend(),
+        }
     }
 
     /// The graph.

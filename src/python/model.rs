@@ -25,6 +25,9 @@ pub(super) type OptionalArrays<'py> = Vec<Option<Bound<'py, PyUntypedArray>>>;
 type GradientArrays<'py> =
     (Bound<'py, PyDict>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>, Vec<Option<Bound<'py, PyArrayDyn<f32>>>>);
 
+/// Bytes by the names of parts.
+type Parts = Vec<(&'static str, u64)>;
+
 /// Borrows arrays; where there are several, an error says which.
 pub(super) fn borrow_all(arrays: &[Bound<PyUntypedArray>], name: &str) -> PyResult<Vec<Array>> {
     let place = |i: usize| if arrays.len() == 1 { name.to_string() } else { format!("{name}[{i}]") };
@@ -199,6 +202,20 @@ impl Model {
     #[setter]
     fn set_position(&self, position: (u64, u64)) {
         self.0.set_position(position.0, position.1);
+    }
+    /// The device, and the bytes of each part that training and a prediction take there.
+    #[pyo3(signature = (batch_size, samples, device=None))]
+    fn memory(
+        &self,
+        py: Python,
+        batch_size: usize,
+        samples: Option<usize>,
+        device: Option<&str>,
+    ) -> PyResult<(String, Parts, Parts)> {
+        let device = device_of(device)?;
+        let needs = detached(py, || self.0.memory(batch_size, samples, device))?;
+        let name = device.map_or_else(Device::current, Ok)?.to_string();
+        Ok((name, needs.training.by_name(), needs.prediction.by_name()))
     }
     fn slot_count(&self) -> PyResult<usize> {
         Ok(self.0.slot_count()?)

@@ -154,6 +154,9 @@ class Compilation:
     def _ready(self, x: Sequence[NDArray[Any]]) -> Any:
         """The engine's model, built for the arrays and compiled."""
         self._ensure_built_for(x)
+        return self._compiled_model()
+
+    def _compiled_model(self) -> Any:
         engine = self._engine_model()
         if self._compiled_engine is not engine:
             assert self.optimizer is not None

@@ -14,7 +14,9 @@ from ..layers.base import Layer, build_lock
 from ..layers.structure import flatten
 from ..layers.tensor import KerasTensor
 from ..saving.files import reduced
+from .data import integer
 from .graph import Program
+from .memory import MemoryUse
 from .spread import adjust_ranks, pack_outputs, spread_inputs
 from .summary import print_summary
 from .trainer import Trainer
@@ -240,6 +242,33 @@ class Model(Trainer, Layer):
             ValueError: if the width is too small, or the range names no layers.
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def memory(self, batch_size: int, device: str | None = None, samples: int | None = None) -> MemoryUse:
+        """What training in batches of ``batch_size`` and predicting need of a device's memory, by part.
+
+        Nothing is allocated; the numbers are the sizes of the buffers that runs make there. Where fewer threads prove
+        quicker, a run on the CPU takes less. On a GPU the weights and the optimizer's state are beside the host's.
+
+        Args:
+            batch_size: samples in a training step.
+            device: where, see ``fit``.
+            samples: samples in the data set, which a GPU holds as a whole, in float32, or in windows where it is too
+                large for a buffer; by default a single batch.
+
+        Returns:
+            Bytes by part in the fields ``training`` and ``prediction``; printed it is a table.
+
+        Raises:
+            ValueError: if the model is not compiled, or for numbers that are not positive.
+            RuntimeError: if the model is not built.
+            DeviceError: where a batch cannot fit; the error names the largest one that does.
+        """
+        self._assert_compiled("memory")
+        batch_size = integer(batch_size, "batch_size", 1)
+        samples = None if samples is None else integer(samples, "samples", 1)
+        place, training, prediction = self._compiled_model().memory(batch_size, samples, _resolve(device))
+        count = batch_size if samples is None else samples
+        return MemoryUse(place, min(batch_size, count), count, dict(training), dict(prediction))
 
     def _repr_html_(self) -> str:
         from ..utils.notebook import model_html

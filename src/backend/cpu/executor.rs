@@ -13,7 +13,8 @@ use super::program::{Op, Program};
 use super::simd::Level;
 use super::threads::num_threads;
 use super::update_ops::Course;
-use crate::backend::{Backend, Executor, Purpose, Steps, Totals};
+use super::usage::{self, workers};
+use crate::backend::{Backend, Executor, Purpose, Steps, Totals, Usage, UsageOf};
 use crate::data::Feed;
 use crate::error::{Error, Result};
 use crate::optimizers::{OptimizerConfig, OptimizerState};
@@ -23,10 +24,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Floating-point operations of a step, or of a whole prediction, below which one thread is quicker than several:
-/// about five microseconds of one core, against the barriers and the waking of the others.
-const SERIAL_WORK: f64 = 400_000.0;
 
 /// The CPU as a backend.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +45,10 @@ impl Default for CpuBackend {
 impl Backend for CpuBackend {
     fn compile(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Box<dyn Executor>> {
         Ok(Box::new(self.executor(plan, purpose, batch)?))
+    }
+
+    fn usage(&self, run: &UsageOf) -> Result<Usage> {
+        usage::usage(self, run)
     }
 }
 
@@ -224,8 +225,7 @@ impl Executor for CpuExecutor {
     fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
         let feed = self.feed()?;
         self.schedule(optimizer)?;
-        let serial = self.program.work * steps.batch as f64 <= SERIAL_WORK;
-        let threads = if serial { 1 } else { num_threads() };
+        let threads = workers(self.program.work * steps.batch as f64, num_threads());
         let choice = match self.backend.adaptive {
             true => self.pace.choose(threads, steps.deadline),
             false => Choice::fixed(threads, steps.deadline),
@@ -274,8 +274,7 @@ impl Executor for CpuExecutor {
     fn evaluate(&mut self, weights: &Snapshot, steps: &Steps, totals: &mut Totals) -> Result<usize> {
         let feed = self.feed()?;
         let count = steps.until - steps.from;
-        let serial = self.program.work * (steps.batch * count) as f64 <= SERIAL_WORK;
-        let threads = if serial { 1 } else { num_threads().min(count) };
+        let threads = workers(self.program.work * (steps.batch * count) as f64, count);
         self.ensure_memories(threads)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let variables = Shared(&variables);
@@ -311,8 +310,7 @@ impl Executor for CpuExecutor {
     fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [&mut [f32]]) -> Result<()> {
         let feed = self.feed()?;
         let blocks = rows.len().div_ceil(self.batch);
-        let serial = self.program.work * rows.len() as f64 <= SERIAL_WORK;
-        let threads = if serial { 1 } else { num_threads().min(blocks) };
+        let threads = workers(self.program.work * rows.len() as f64, blocks);
         self.ensure_memories(threads)?;
         let (variables, refused) = (weights.pointers(), AtomicI64::new(-1));
         let variables = Shared(&variables);

@@ -1,4 +1,4 @@
-//! Every buffer of a compiled plan, allocated once.
+//! Every buffer of a compiled plan, allocated once; or their sizes alone.
 
 use super::dense::input_gradient_floats;
 use super::gemm::Panels;
@@ -6,7 +6,7 @@ use super::rows::{TargetPlace, scratch_floats};
 use super::simd::PANEL;
 use super::skip::{columns_floats, product_floats};
 use super::update::{UNIT_FLOATS, UNIT_PANELS, UNIT_ROWS};
-use crate::backend::{Objective, Purpose};
+use crate::backend::{Objective, Part, Purpose, Usage};
 use crate::error::{Error, Result};
 use crate::losses::TargetKind;
 use crate::params::{Line, Lines, lines, panels};
@@ -64,19 +64,28 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
-/// Hands out buffers and keeps them.
-struct Arena(Vec<Lines>);
+/// Hands out buffers and keeps them; or only adds up what they would take.
+#[derive(Default)]
+struct Arena {
+    owned: Vec<Lines>,
+    usage: Usage,
+    dry: bool,
+}
 
 impl Arena {
-    fn take(&mut self, count: usize, place: &str) -> Result<*mut f32> {
-        self.0.push(lines(count, place)?);
-        Ok(self.0.last_mut().map_or(std::ptr::null_mut(), |l| l.as_mut_ptr().cast()))
+    fn take(&mut self, part: Part, count: usize, place: &str) -> Result<*mut f32> {
+        self.usage.add(part, bytes_of(count));
+        if self.dry {
+            return Ok(std::ptr::null_mut());
+        }
+        self.owned.push(lines(count, place)?);
+        Ok(self.owned.last_mut().map_or(std::ptr::null_mut(), |l| l.as_mut_ptr().cast()))
     }
 
-    fn matrix(&mut self, rows: usize, columns: usize, place: &str) -> Result<Panels> {
+    fn matrix(&mut self, part: Part, rows: usize, columns: usize, place: &str) -> Result<Panels> {
         let count = rows.checked_mul(panels(columns)).filter(|n| n.checked_mul(size_of::<Line>()).is_some());
         let count = count.ok_or_else(|| Error::OutOfMemory { place: place.to_string(), bytes: usize::MAX })?;
-        Ok(Panels { start: self.take(count, place)?, stride: rows * PANEL })
+        Ok(Panels { start: self.take(part, count, place)?, stride: rows * PANEL })
     }
 }
 
@@ -85,7 +94,29 @@ const NOWHERE: Panels = Panels { start: std::ptr::null_mut(), stride: 0 };
 impl Memory {
     /// Buffers for batches of up to `batch` samples. `general` tells the variables whose gradients are stored.
     pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool]) -> Result<Self> {
-        let mut arena = Arena(Vec::new());
+        let mut arena = Arena::default();
+        let mut memory = Self::lay_out(plan, purpose, batch, general, &mut arena)?;
+        memory._owned = arena.owned;
+        memory.ensure_workers(1)?;
+        Ok(memory)
+    }
+
+    /// What that takes for `threads` workers, without taking it.
+    pub fn usage(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool], threads: usize) -> Result<Usage> {
+        let mut arena = Arena { dry: true, ..Arena::default() };
+        let memory = Self::lay_out(plan, purpose, batch, general, &mut arena)?;
+        let a_worker = bytes_of(memory.scratch_lines.saturating_add(memory.list_lines));
+        arena.usage.add(Part::Scratch, a_worker.saturating_mul(threads as u64));
+        Ok(arena.usage)
+    }
+
+    /// All the bytes that are held.
+    #[cfg(test)]
+    pub fn allocated(&self) -> u64 {
+        [&self._owned, &self.scratch, &self.lists].into_iter().flatten().map(|l| bytes_of(l.len())).sum()
+    }
+
+    fn lay_out(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool], arena: &mut Arena) -> Result<Self> {
         let capacity = |rows: usize| {
             batch
                 .checked_mul(rows)
@@ -98,10 +129,12 @@ impl Memory {
         let mut gradients = values.clone();
         for (t, tensor) in plan.tensors.iter().enumerate() {
             if tensor.storage == t && tensor.uses > 0 {
-                values[t] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "activations")?;
+                values[t] =
+                    arena.matrix(Part::Activations, capacity(tensor.rows())?, tensor.columns(), "activations")?;
             }
             if purpose.has_gradients() && tensor.gradient == t && tensor.trained {
-                gradients[t] = arena.matrix(capacity(tensor.rows())?, tensor.columns(), "gradients")?;
+                gradients[t] =
+                    arena.matrix(Part::Gradients, capacity(tensor.rows())?, tensor.columns(), "gradients")?;
             }
         }
         for (t, tensor) in plan.tensors.iter().enumerate() {
@@ -115,13 +148,15 @@ impl Memory {
             let rows = capacity(tensor.rows())?;
             match stage.kind {
                 Kind::Dropout { .. } | Kind::Noise { .. } if training => {
-                    saved[s] = arena.matrix(rows, tensor.columns(), "dropout masks")?;
+                    saved[s] = arena.matrix(Part::Activations, rows, tensor.columns(), "dropout masks")?;
                 }
                 Kind::BatchNorm { .. } if training => {
-                    saved[s] = arena.matrix(3, tensor.columns(), "normalizations")?;
+                    saved[s] = arena.matrix(Part::Activations, 3, tensor.columns(), "normalizations")?;
                 }
-                Kind::LayerNorm { .. } if training => saved[s] = arena.matrix(rows, 2, "normalizations")?,
-                Kind::Penalty { .. } => stage_rows[s] = arena.take(capacity(1)? / PANEL, "penalties")?,
+                Kind::LayerNorm { .. } if training => {
+                    saved[s] = arena.matrix(Part::Activations, rows, 2, "normalizations")?;
+                }
+                Kind::Penalty { .. } => stage_rows[s] = arena.take(Part::Scratch, capacity(1)? / PANEL, "penalties")?,
                 _ => {}
             }
         }
@@ -143,24 +178,23 @@ impl Memory {
         };
         for (objective, &output) in purpose.objectives().iter().zip(&plan.outputs) {
             let tensor = &plan.tensors[output];
-            let output = output_memory(&mut arena, objective, capacity(tensor.rows())?, tensor.columns())?;
+            let output = output_memory(arena, objective, capacity(tensor.rows())?, tensor.columns())?;
             memory.outputs.push(output);
         }
         for (v, variable) in plan.variables.iter().enumerate() {
             let sums = panels(variable.layout().columns).div_ceil(PANEL / 2);
             if !purpose.objectives().is_empty() && variable.regularizer().is_some() {
-                memory.penalties[v] = arena.take(sums, variable.path())?.cast();
+                memory.penalties[v] = arena.take(Part::Scratch, sums, variable.path())?.cast();
             }
             let trained = purpose.has_gradients() && plan.trained[v];
             if trained && (general[v] || !plan.is_dense(v)) {
-                memory.variable_gradients[v] = arena.take(variable.layout().lines(), variable.path())?;
+                memory.variable_gradients[v] =
+                    arena.take(Part::Gradients, variable.layout().lines(), variable.path())?;
             }
             if trained && general[v] {
-                memory.norms[v] = arena.take(3 * sums, variable.path())?.cast();
+                memory.norms[v] = arena.take(Part::Scratch, 3 * sums, variable.path())?.cast();
             }
         }
-        memory._owned = arena.0;
-        memory.ensure_workers(1)?;
         Ok(memory)
     }
 
@@ -184,6 +218,11 @@ impl Memory {
     }
 }
 
+/// The bytes of so many lines.
+pub fn bytes_of(lines: usize) -> u64 {
+    (lines as u64).saturating_mul(size_of::<Line>() as u64)
+}
+
 /// What products of a plan's dense layers take for their lists.
 fn list_floats_of(plan: &Plan, purpose: &Purpose, batch: usize) -> usize {
     let dense = plan.stages.iter().filter(|s| matches!(s.kind, Kind::Dense { .. }));
@@ -204,12 +243,12 @@ fn output_memory(arena: &mut Arena, objective: &Objective, rows: usize, columns:
     };
     Ok(OutputMemory {
         target: match kind {
-            TargetKind::Dense => TargetPlace::Dense(arena.matrix(rows, columns, "targets")?),
-            TargetKind::Class => TargetPlace::Class(arena.take(vector, "targets")?),
+            TargetKind::Dense => TargetPlace::Dense(arena.matrix(Part::Data, rows, columns, "targets")?),
+            TargetKind::Class => TargetPlace::Class(arena.take(Part::Data, vector, "targets")?),
         },
-        weights: arena.take(vector, "sample weights")?,
-        losses: arena.take(vector, "losses")?,
-        metric_values: arena.take(vector * objective.metrics.len(), "metrics")?,
+        weights: arena.take(Part::Data, vector, "sample weights")?,
+        losses: arena.take(Part::Scratch, vector, "losses")?,
+        metric_values: arena.take(Part::Scratch, vector * objective.metrics.len(), "metrics")?,
         stride: rows,
     })
 }

@@ -45,6 +45,7 @@ mod tally;
 mod threads;
 mod update;
 mod update_ops;
+mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -108,6 +108,7 @@ pub struct Gpu {
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     dispatches: AtomicU64,
     submissions: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// Work done so far on a device.
@@ -117,6 +118,8 @@ pub struct Counters {
     pub dispatches: u64,
     /// Batches of kernels handed to the driver.
     pub submissions: u64,
+    /// Bytes of the buffers that were made.
+    pub bytes: u64,
 }
 
 impl Gpu {
@@ -127,15 +130,23 @@ impl Gpu {
                 return Ok(gpu.clone());
             }
             let adapter = found.adapters.get(index).ok_or_else(|| missing(index, found.adapters.len()))?;
-            let gpu = Arc::new(Self::new(adapter)?);
+            let gpu = Arc::new(Self::new(adapter, super::limits::binding_limit()?)?);
             found.opened.insert(index, gpu.clone());
             Ok(gpu)
         })
     }
 
-    fn new(adapter: &wgpu::Adapter) -> Result<Self> {
+    /// Adapter number `index` opened for the caller alone, with bindings of at most so many bytes.
+    pub fn open_limited(index: usize, binding_limit: u64) -> Result<Arc<Self>> {
+        with_found(|found| {
+            let adapter = found.adapters.get(index).ok_or_else(|| missing(index, found.adapters.len()))?;
+            Ok(Arc::new(Self::new(adapter, Some(binding_limit))?))
+        })
+    }
+
+    fn new(adapter: &wgpu::Adapter, binding_limit: Option<u64>) -> Result<Self> {
         let name = adapter.get_info().name;
-        let limits = adapter.limits();
+        let limits = super::limits::lowered(adapter.limits(), binding_limit);
         let descriptor = wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
         let (device, queue) = ready(adapter.request_device(&descriptor)).map_err(|e| {
             Error::Device(format!("{name}: the device could not be opened: {e}; use the device \"cpu\""))
@@ -161,6 +172,7 @@ impl Gpu {
             pipelines: Mutex::default(),
             dispatches: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         })
     }
 
@@ -209,6 +221,11 @@ impl Gpu {
         lock(&self.pipelines).entry(shader.to_string()).or_insert(pipeline).clone()
     }
 
+    /// Counts a buffer that is made.
+    pub fn count_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Hands commands over, counted.
     pub fn submit(&self, commands: wgpu::CommandBuffer, dispatches: u64) {
         self.dispatches.fetch_add(dispatches, Ordering::Relaxed);
@@ -226,8 +243,9 @@ impl Gpu {
 
     /// What has been done so far.
     pub fn counters(&self) -> Counters {
-        let (dispatches, submissions) = (&self.dispatches, &self.submissions);
-        Counters { dispatches: dispatches.load(Ordering::Relaxed), submissions: submissions.load(Ordering::Relaxed) }
+        let [dispatches, submissions, bytes] =
+            [&self.dispatches, &self.submissions, &self.bytes].map(|count| count.load(Ordering::Relaxed));
+        Counters { dispatches, submissions, bytes }
     }
 }
 

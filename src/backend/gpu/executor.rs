@@ -1,9 +1,10 @@
 //! A compiled plan at work on a device: many steps a submission, results read once a submission.
 
+use super::dataset::DataSet;
 use super::device::Gpu;
-use super::memory::{self, Memory, staging};
-use super::program::{Course, Program};
-use super::resident::Resident;
+use super::memory::{Memory, staging};
+use super::program::Course;
+use super::room;
 use super::run::{Compiled, Run};
 use super::support;
 use super::transfer::Mirror;
@@ -20,6 +21,16 @@ use std::time::{Duration, Instant};
 /// Numbers of output that a submission brings back at most, one block aside.
 const MAX_OUTPUT: usize = 1 << 21;
 
+/// Numbers a sample of each output.
+pub fn widths(plan: &Plan) -> Vec<usize> {
+    plan.outputs.iter().map(|&t| plan.tensors[t].shape.iter().product()).collect()
+}
+
+/// Samples that a submission predicts at most, in batches of so many with so many numbers of output each.
+pub fn at_once(batch: usize, width: usize, capacity: usize) -> usize {
+    (MAX_OUTPUT / (batch * width).max(1)).clamp(1, capacity) * batch
+}
+
 /// A plan compiled for a purpose and a device.
 pub struct GpuExecutor {
     gpu: Arc<Gpu>,
@@ -28,7 +39,9 @@ pub struct GpuExecutor {
     batch: usize,
     compiled: Option<Compiled>,
     feed: Option<Arc<Feed>>,
-    resident: Option<Resident>,
+    data: Option<DataSet>,
+    /// Where predictions are read.
+    outputs: Option<wgpu::Buffer>,
     mirror: Mirror,
     /// Steps in the next submission.
     stride: usize,
@@ -45,13 +58,13 @@ impl GpuExecutor {
             batch,
             compiled: None,
             feed: None,
-            resident: None,
+            data: None,
+            outputs: None,
             mirror: Mirror::default(),
             stride: 1,
         };
         if matches!(purpose, Purpose::Train(_)) {
-            let program = Program::new(plan, purpose, batch, None)?;
-            memory::check(&executor.gpu, plan, &program, batch)?;
+            room::program(&executor.gpu, plan, purpose, batch, None)?;
         } else {
             executor.compile(None)?;
         }
@@ -64,7 +77,7 @@ impl GpuExecutor {
             return Ok(());
         }
         let gpu = self.gpu.clone();
-        let program = Program::new(&self.plan, &self.purpose, self.batch, course.as_ref())?;
+        let program = room::program(&gpu, &self.plan, &self.purpose, self.batch, course.as_ref())?;
         self.mirror.forget();
         self.compiled = Some(gpu.guarded("compile", || {
             let slots = course.as_ref().map_or(0, |course| course.config.seen_slots());
@@ -80,15 +93,15 @@ impl GpuExecutor {
     fn prepare(&mut self) -> Result<()> {
         let feed = self.feed.clone().ok_or_else(|| Error::State("no data set is bound".into()))?;
         let Some(compiled) = &mut self.compiled else { return Ok(()) };
-        if self.resident.is_none() {
+        if self.data.is_none() {
             let size = |&t: &TensorId| (self.plan.tensors[t].rows(), self.plan.tensors[t].columns());
             let sizes: Vec<_> = self.plan.outputs.iter().map(size).collect();
-            let resident = Resident::new(&self.gpu, &feed, self.purpose.objectives(), &sizes)?;
+            let data = DataSet::new(&self.gpu, &feed, self.purpose.objectives(), &sizes, self.batch)?;
             compiled.bindings.clear();
-            self.resident = Some(resident);
+            self.data = Some(data);
         }
         if compiled.bindings.is_empty() {
-            for (place, buffer) in self.resident.iter().flat_map(|r| &r.buffers) {
+            for (place, buffer) in self.data.iter().flat_map(|data| data.store.buffers()) {
                 compiled.memory.put(*place, buffer.clone());
             }
             let layouts = compiled.pipelines.iter().map(|p| &p.layout);
@@ -110,25 +123,53 @@ impl GpuExecutor {
         });
         match &outcome {
             Ok(done) => optimizer.advance(*done as u64),
-            Err(_) => self.mirror.forget(),
+            Err(_) => self.forget(),
         }
         outcome
     }
 
     /// Runs batches, as [`Run::run`] says.
     fn run(&mut self, steps: &Steps, optimizer: Option<&OptimizerState>, totals: &mut Totals) -> Result<usize> {
-        let (Some(feed), Some(compiled), Some(resident)) = (&self.feed, &self.compiled, &mut self.resident) else {
+        let (Some(feed), Some(compiled), Some(data)) = (&self.feed, &self.compiled, &mut self.data) else {
             return Err(Error::State("no data set is bound".into()));
         };
-        resident.set_order(&self.gpu, steps.order);
+        let DataSet { outputs, store, .. } = data;
+        store.set_order(&self.gpu, steps.order);
         let (gpu, plan, objectives) = (&*self.gpu, &*self.plan, self.purpose.objectives());
-        Run { gpu, plan, objectives, feed, resident, steps, optimizer }.run(compiled, &mut self.stride, totals)
+        Run { gpu, plan, objectives, feed, outputs, steps, optimizer }.run(compiled, store, &mut self.stride, totals)
+    }
+
+    /// The outputs of samples `rows`, a submission at a time.
+    fn predict(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [&mut [f32]]) -> Result<()> {
+        let (Some(compiled), Some(data)) = (&self.compiled, &mut self.data) else { return Ok(()) };
+        self.mirror.upload_snapshot(&self.gpu, &self.plan, &compiled.memory, weights);
+        let order: Vec<u32> = (0..data.rows as u32).collect();
+        data.store.set_order(&self.gpu, &order);
+        let widths = widths(&self.plan);
+        let at_once = at_once(self.batch, widths.iter().sum(), compiled.memory.capacity);
+        let numbers = at_once.min(data.rows) * widths.iter().sum::<usize>();
+        let kept = self.outputs.take_if(|kept| kept.size() >= numbers as u64 * 4);
+        let staging = self.outputs.insert(kept.unwrap_or_else(|| staging(&self.gpu, numbers)));
+        let mut from = rows.start;
+        while from < rows.end {
+            let parts = out.iter_mut().zip(&widths);
+            let mut parts: Vec<_> = parts.map(|(out, width)| &mut out[(from - rows.start) * width..]).collect();
+            let (gpu, batch) = (&self.gpu, self.batch);
+            from += compiled.predict(gpu, data, from..rows.end, batch, at_once, &widths, staging, &mut parts)?;
+        }
+        Ok(())
+    }
+
+    /// After an error nothing on the device is relied on, nor what was on its way there.
+    fn forget(&mut self) {
+        self.mirror.forget();
+        self.data.iter_mut().for_each(|data| data.store.forget());
     }
 }
 
 impl Executor for GpuExecutor {
     fn bind_data(&mut self, feed: Arc<Feed>) -> Result<()> {
-        self.resident = None;
+        self.data = None;
         if let Some(compiled) = &mut self.compiled {
             compiled.bindings.clear();
             compiled.memory.forget_data();
@@ -160,37 +201,29 @@ impl Executor for GpuExecutor {
 
     fn evaluate(&mut self, weights: &Snapshot, steps: &Steps, totals: &mut Totals) -> Result<usize> {
         let gpu = self.gpu.clone();
-        gpu.guarded("evaluation", || {
+        let outcome = gpu.guarded("evaluation", || {
             self.prepare()?;
             if let Some(compiled) = &self.compiled {
                 self.mirror.upload_snapshot(&gpu, &self.plan, &compiled.memory, weights);
             }
             self.run(steps, None, totals)
-        })
+        });
+        if outcome.is_err() {
+            self.forget();
+        }
+        outcome
     }
 
     fn forward(&mut self, weights: &Snapshot, rows: Range<usize>, out: &mut [&mut [f32]]) -> Result<()> {
         let gpu = self.gpu.clone();
-        gpu.guarded("prediction", || {
+        let outcome = gpu.guarded("prediction", || {
             self.prepare()?;
-            let (Some(compiled), Some(resident)) = (&self.compiled, &mut self.resident) else { return Ok(()) };
-            self.mirror.upload_snapshot(&gpu, &self.plan, &compiled.memory, weights);
-            let order: Vec<u32> = (0..resident.rows as u32).collect();
-            resident.set_order(&gpu, &order);
-            let width = |&t: &TensorId| self.plan.tensors[t].shape.iter().product::<usize>();
-            let widths: Vec<usize> = self.plan.outputs.iter().map(width).collect();
-            let width: usize = widths.iter().sum();
-            let at_once = (MAX_OUTPUT / (self.batch * width).max(1)).clamp(1, compiled.memory.capacity) * self.batch;
-            let staging = staging(&gpu, at_once.min(rows.len()) * width);
-            let mut pieces: Vec<_> =
-                out.iter_mut().zip(&widths).map(|(out, width)| out.chunks_mut((at_once * width).max(1))).collect();
-            for from in rows.clone().step_by(at_once) {
-                let piece = from..(from + at_once).min(rows.end);
-                let mut out: Vec<_> = pieces.iter_mut().filter_map(Iterator::next).collect();
-                compiled.predict(&gpu, &piece, self.batch, &widths, &staging, &mut out)?;
-            }
-            Ok(())
-        })
+            self.predict(weights, rows, out)
+        });
+        if outcome.is_err() {
+            self.forget();
+        }
+        outcome
     }
 
     fn synchronise(&mut self, optimizer: &mut OptimizerState) -> Result<()> {

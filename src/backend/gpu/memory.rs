@@ -6,9 +6,7 @@ use super::program::Program;
 use super::step::STEP_WORDS;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 /// Bytes between the records of two steps, or of two dispatches: a multiple of the largest alignment that a device may ask for.
 pub const RECORD: u64 = 512;
@@ -16,6 +14,9 @@ pub const RECORD: u64 = 512;
 pub const MAX_STEPS: usize = 512;
 /// Bytes of results in a submission at most, one step aside.
 const MAX_RESULTS: usize = 1 << 20;
+
+/// What an error says at its end.
+pub const ADVICE: &str = "use smaller batches or the device \"cpu\"";
 
 /// The buffers of one program.
 pub struct Memory {
@@ -37,12 +38,11 @@ pub fn largest(gpu: &Gpu) -> (u64, &'static str) {
 /// The bytes of so many numbers; refused by name where the device has no buffer so large.
 fn bytes_of(gpu: &Gpu, numbers: usize, place: &str) -> Result<u64> {
     let (limit, name) = largest(gpu);
-    let bytes = numbers.max(4).checked_mul(4).map_or(u64::MAX, |n| n as u64);
+    let bytes = buffer_bytes(numbers);
     if bytes > limit {
         let device = gpu.name();
         return Err(Error::Device(format!(
-            "{place}: {bytes} bytes are more than {device} can use at once ({name} = {limit}); use smaller batches, less \
-             data or the device \"cpu\""
+            "{place}: {bytes} bytes are more than {device} can use at once ({name} = {limit}); {ADVICE}"
         )));
     }
     Ok(bytes)
@@ -55,51 +55,97 @@ pub fn buffer(gpu: &Gpu, numbers: usize, place: &str) -> Result<wgpu::Buffer> {
     Ok(raw(gpu, bytes, Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC))
 }
 
+/// The bytes of a buffer that kernels see.
+pub fn buffer_bytes(numbers: usize) -> u64 {
+    numbers.max(4).checked_mul(4).map_or(u64::MAX, |n| n as u64)
+}
+
+/// The bytes of a buffer that only the host and copies see.
+pub fn staging_bytes(numbers: usize) -> u64 {
+    numbers.max(1) as u64 * 4
+}
+
 /// A buffer that the host reads.
 pub fn staging(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
-    raw(gpu, numbers.max(1) as u64 * 4, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
+    raw(gpu, staging_bytes(numbers), wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
+}
+
+/// A buffer that the host writes, at once and again whenever it asks for it.
+pub fn upload_staging(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
+    raw(gpu, staging_bytes(numbers), wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC)
+}
+
+/// What an array of a data set is called.
+pub fn name_of(place: Place) -> &'static str {
+    match place {
+        Place::Input(_) => "x",
+        Place::Target(_) => "y",
+        Place::Weights(_) => "sample_weight",
+        _ => "order of the samples",
+    }
 }
 
 fn raw(gpu: &Gpu, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-    gpu.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    gpu.count_bytes(size);
+    let mapped_at_creation = usage.contains(wgpu::BufferUsages::MAP_WRITE);
+    gpu.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation })
 }
 
 /// Steps that a submission of this program may have.
-fn capacity(program: &Program) -> usize {
-    let bytes = program.results * 4;
-    (MAX_RESULTS / bytes.max(1)).clamp(1, MAX_STEPS)
+pub fn capacity(program: &Program, limit: u64) -> usize {
+    let bytes = program.results.saturating_mul(4);
+    (MAX_RESULTS.min(limit as usize) / bytes.max(1)).clamp(1, MAX_STEPS)
+}
+
+/// Every buffer of a program but the data set's, with the layer that needs it first and its numbers. `slots` is the number of
+/// slots that the rule sees.
+pub fn sizes<'a>(
+    gpu: &Gpu,
+    plan: &Plan,
+    program: &'a Program,
+    batch: usize,
+    slots: usize,
+) -> Vec<(Place, &'a str, usize)> {
+    let mut seen = HashSet::new();
+    let all = program.dispatches.iter().flat_map(|d| d.places.iter().map(|place| (*place, d.layer.as_str())));
+    let capacity = capacity(program, largest(gpu).0);
+    all.filter(|(place, _)| seen.insert(*place))
+        .filter_map(|(place, layer)| Some((place, layer, numbers(plan, program, batch, slots, capacity, place)?)))
+        .collect()
 }
 
 /// Refuses a program that the device has no buffers for, before anything is allocated.
-pub fn check(gpu: &Gpu, plan: &Plan, program: &Program, batch: usize) -> Result<()> {
-    for dispatch in &program.dispatches {
-        for &place in &dispatch.places {
-            bytes_of(gpu, numbers(plan, program, batch, 0, place).unwrap_or(0), &dispatch.layer)?;
-        }
+pub fn check(gpu: &Gpu, plan: &Plan, program: &Program, batch: usize, slots: usize) -> Result<()> {
+    for (_, layer, numbers) in sizes(gpu, plan, program, batch, slots) {
+        bytes_of(gpu, numbers, layer)?;
+    }
+    // A batch of the data set, whose targets are as large as an output at most.
+    for tensor in plan.tensors.iter().filter(|t| t.source.is_some()) {
+        bytes_of(gpu, batch.saturating_mul(tensor.rows()).saturating_mul(tensor.columns()), "x")?;
     }
     Ok(())
 }
 
+/// Bytes of the records of steps and dispatches.
+pub fn record_bytes(program: &Program, capacity: usize) -> [u64; 2] {
+    [capacity as u64 * RECORD, program.dispatches.len().max(1) as u64 * RECORD]
+}
+
 impl Memory {
     /// Allocates everything but the data set. `slots` is the number of slots that the rule sees.
-    pub fn new(gpu: &Arc<Gpu>, plan: &Plan, program: &Program, batch: usize, slots: usize) -> Result<Self> {
-        let capacity = capacity(program);
+    pub fn new(gpu: &Gpu, plan: &Plan, program: &Program, batch: usize, slots: usize) -> Result<Self> {
         let mut buffers = HashMap::new();
-        for dispatch in &program.dispatches {
-            for &place in &dispatch.places {
-                let Some(numbers) = numbers(plan, program, batch, slots, place) else { continue };
-                if let Entry::Vacant(free) = buffers.entry(place) {
-                    let buffer = free.insert(buffer(gpu, numbers, &dispatch.layer)?);
-                    if let Some(words) = program.given.get(&place) {
-                        gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
-                    }
-                }
+        for (place, layer, numbers) in sizes(gpu, plan, program, batch, slots) {
+            let buffer = buffer(gpu, numbers, layer)?;
+            if let Some(words) = program.given.get(&place) {
+                gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words));
             }
+            buffers.insert(place, buffer);
         }
         use wgpu::BufferUsages as Usages;
         let uniform = Usages::UNIFORM | Usages::COPY_DST;
-        let steps = raw(gpu, capacity as u64 * RECORD, uniform);
-        let shapes = raw(gpu, program.dispatches.len().max(1) as u64 * RECORD, uniform);
+        let capacity = capacity(program, largest(gpu).0);
+        let [steps, shapes] = record_bytes(program, capacity).map(|bytes| raw(gpu, bytes, uniform));
         for (i, dispatch) in program.dispatches.iter().enumerate() {
             gpu.queue.write_buffer(&shapes, i as u64 * RECORD, bytemuck::cast_slice(&dispatch.shape.words()));
         }
@@ -154,7 +200,7 @@ fn is_data(place: Place) -> bool {
 }
 
 /// Numbers in a buffer; `None` for the data set's.
-fn numbers(plan: &Plan, program: &Program, batch: usize, slots: usize, place: Place) -> Option<usize> {
+fn numbers(plan: &Plan, program: &Program, batch: usize, slots: usize, capacity: usize, place: Place) -> Option<usize> {
     let tensor = |t: usize| batch.saturating_mul(plan.tensors[t].rows()).saturating_mul(plan.tensors[t].columns());
     let variable = |v: usize| plan.variables[v].layout().len();
     Some(match place {
@@ -162,7 +208,7 @@ fn numbers(plan: &Plan, program: &Program, batch: usize, slots: usize, place: Pl
         Place::Variable(v) | Place::VariableGradient(v) | Place::Accumulator(v) => variable(v),
         Place::Slots(v) => variable(v).saturating_mul(slots),
         Place::Norms => 3 * plan.variables.len(),
-        Place::Results => capacity(program) * program.results,
+        Place::Results => capacity.saturating_mul(program.results),
         Place::Slope(o) => tensor(program.outputs[o]),
         Place::Kept(..) => program.kept.get(&place).map_or(4, |count| count.of(batch)),
         Place::Given(..) => program.given.get(&place).map_or(4, Vec::len),

@@ -1,17 +1,20 @@
 //! The GPU, whoever made it: the plan's stages as compute shaders, through wgpu on Vulkan, Metal or DX12.
 //!
 //! From the outside in: `executor` and `run` are the steps, `step` and `report` what goes into one and comes out of it; `schedule`,
-//! `program`, `backward`, `update`, `others` and `dispatch` what a plan becomes; `memory`, `resident` and `transfer` hold buffers,
-//! the data set and what goes to and fro; `wgsl` puts shaders together, `pipelines` compiles them, `device` finds adapters.
+//! `program`, `backward`, `update`, `others` and `dispatch` what a plan becomes; `memory` and `transfer` hold buffers and
+//! what goes to and fro, `dataset`, `known`, `resident` and `windows` the data set; `wgsl` puts shaders together, `pipelines` compiles them, `device` finds adapters.
 //! Matrices are row-major here; the store's panels are packed and unpacked on the way.
 //!
 //! Sums have one order, there are no atomics, and masks are the CPU's: one adapter gives the same bits each time, and
 //! differs from the CPU by rounding alone.
 
 mod backward;
+mod dataset;
 mod device;
 mod dispatch;
 mod executor;
+mod known;
+mod limits;
 mod memory;
 mod others;
 mod others_backward;
@@ -21,6 +24,7 @@ mod product_tests;
 mod program;
 mod report;
 mod resident;
+mod room;
 mod run;
 mod schedule;
 mod step;
@@ -29,17 +33,19 @@ mod support;
 mod tests;
 mod transfer;
 mod update;
+mod usage;
 mod wgsl;
+mod windows;
 
 pub use device::Counters;
 
-use super::{Backend, Executor, Purpose};
+use super::{Backend, Executor, Purpose, Usage, UsageOf};
 use crate::error::Result;
 use crate::plan::Plan;
 use device::Gpu;
 use std::sync::Arc;
 
-/// Samples that a prediction takes through the network at a time, at least.
+/// Samples that a prediction takes through the network at a time, if there is room for them.
 const BLOCK: usize = 256;
 
 /// One adapter as a backend.
@@ -51,6 +57,12 @@ impl GpuBackend {
     /// Adapter number `index`, opened if it was not.
     pub fn open(index: usize) -> Result<Self> {
         Ok(GpuBackend { gpu: Gpu::open(index)? })
+    }
+
+    /// The same as a device of its own whose kernels see at most `binding_limit` bytes of a buffer, as if the adapter were
+    /// smaller; the environment variable `IRONHORN_GPU_BINDING_LIMIT` does that to a whole process. For tests and diagnoses.
+    pub fn open_limited(index: usize, binding_limit: u64) -> Result<Self> {
+        Ok(GpuBackend { gpu: Gpu::open_limited(index, binding_limit)? })
     }
 
     /// The adapter's name.
@@ -76,7 +88,11 @@ impl GpuBackend {
 
 impl Backend for GpuBackend {
     fn compile(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<Box<dyn Executor>> {
-        let batch = if matches!(purpose, Purpose::Predict) { batch.max(BLOCK) } else { batch };
+        let batch = if matches!(purpose, Purpose::Predict) { usage::block(&self.gpu, plan, batch) } else { batch };
         Ok(Box::new(executor::GpuExecutor::new(self.gpu.clone(), plan, purpose, batch)?))
+    }
+
+    fn usage(&self, run: &UsageOf) -> Result<Usage> {
+        usage::usage(&self.gpu, run)
     }
 }

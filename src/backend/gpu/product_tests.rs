@@ -59,7 +59,7 @@ fn run(
     let target = staging(gpu, count);
     encoder.copy_buffer_to_buffer(&bound[result + 2], 0, &target, 0, 4 * count as u64);
     let mut out = Vec::new();
-    read_back(gpu, encoder, 1, &target, count, |numbers| out.extend_from_slice(numbers)).unwrap();
+    read_back(gpu, encoder, 1, &target, count, || Ok(()), |numbers| out.extend_from_slice(numbers)).unwrap();
     out
 }
 

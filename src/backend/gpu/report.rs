@@ -21,7 +21,7 @@ pub struct Report<'a, 'b, 'c> {
 impl Report<'_, '_, '_> {
     /// Quantity number `i` of an output, summed over the workgroups.
     fn sum(&self, first: usize, (output, quantities, long): (usize, usize, bool), i: usize) -> f64 {
-        let groups = row_groups(self.samples.len() * self.run.resident.outputs[output].per_sample, long);
+        let groups = row_groups(self.samples.len() * self.run.outputs[output].per_sample, long);
         let groups = self.numbers[first..].chunks_exact(quantities).take(groups);
         groups.map(|group| f64::from(group[i])).sum()
     }
@@ -76,7 +76,7 @@ impl Report<'_, '_, '_> {
     /// Adds the metrics that the device computed.
     fn add_means(&self, first: usize, rows: (usize, usize, bool), totals: &mut Totals) {
         let output = rows.0;
-        let known = &self.run.resident.outputs[output];
+        let known = &self.run.outputs[output];
         let states = self.states(output, totals).iter_mut();
         let metrics = self.run.objectives[output].metrics.iter().zip(states);
         for (i, (measure, state)) in metrics.filter(|(m, _)| m.metric.is_row_mean()).enumerate() {
@@ -92,7 +92,7 @@ impl Report<'_, '_, '_> {
     /// Adds the rows of an output to the metrics that the host computes.
     fn add_rows(&self, first: usize, output: usize, totals: &mut Totals) {
         let Some(bound) = self.run.feed.targets.get(output).and_then(Option::as_ref) else { return };
-        let known = &self.run.resident.outputs[output];
+        let known = &self.run.outputs[output];
         let columns = self.run.plan.tensors[self.run.plan.outputs[output]].columns();
         let states = self.states(output, totals);
         let mut rows = self.numbers[first..].chunks_exact(columns.max(1));

@@ -1,12 +1,13 @@
 //! Submissions of many steps, and of many blocks of a prediction.
 
+use super::dataset::{DataSet, Store};
 use super::device::Gpu;
 use super::dispatch::Place;
+use super::known::Known;
 use super::memory::{Memory, RECORD};
 use super::pipelines::Pipeline;
 use super::program::{Course, Program};
 use super::report::Report;
-use super::resident::Resident;
 use super::step;
 use super::transfer::read_back;
 use crate::backend::{Objective, Steps, Totals};
@@ -41,7 +42,8 @@ pub struct Run<'a, 'b> {
     pub objectives: &'a [Objective],
     /// The data set on the host, for metrics that are computed there.
     pub feed: &'a Feed,
-    pub resident: &'a Resident,
+    /// What the host knows of the targets of each output.
+    pub outputs: &'a [Known],
     pub steps: &'a Steps<'b>,
     /// Where there is training.
     pub optimizer: Option<&'a OptimizerState>,
@@ -56,12 +58,19 @@ impl Run<'_, '_> {
 
     /// Runs the batches of `steps`, a submission at a time, until the deadline. `stride` is the number of steps of the
     /// first submission, and then that of the next.
-    pub fn run(&self, compiled: &Compiled, stride: &mut usize, totals: &mut Totals) -> Result<usize> {
+    pub fn run(
+        &self,
+        compiled: &Compiled,
+        store: &mut Store,
+        stride: &mut usize,
+        totals: &mut Totals,
+    ) -> Result<usize> {
         let (steps, mut done) = (self.steps, 0);
+        let mut in_time = usize::MAX;
         while steps.from + done < steps.until {
             let begin = Instant::now();
-            let count = (*stride).min(compiled.memory.capacity).min(steps.until - steps.from - done);
-            self.submit(compiled, done, count, totals)?;
+            let most = (*stride).min(in_time).min(compiled.memory.capacity).min(steps.until - steps.from - done);
+            let count = self.submit(compiled, store, done, most, *stride, totals)?;
             done += count;
             let now = Instant::now();
             if now >= steps.deadline {
@@ -69,17 +78,31 @@ impl Run<'_, '_> {
             }
             let each = (now - begin) / count as u32;
             let fits = |time: Duration| (time.as_nanos() / each.as_nanos().max(1)).max(1) as usize;
-            // At most twice as many as were seen to work, as many as the time allows.
-            *stride = (2 * count).min(fits(SUBMISSION)).min(fits(steps.deadline - now)).max(1);
+            // As many as the time allows, at most twice as many as were seen to work; fewer where a deadline or the data that
+            // are there say so, which the next ones need not heed.
+            *stride = (2 * count).max(*stride).min(fits(SUBMISSION));
+            in_time = fits(steps.deadline - now);
         }
         Ok(done)
     }
 
-    /// Runs `count` steps after the first `done`.
-    fn submit(&self, compiled: &Compiled, done: usize, count: usize, totals: &mut Totals) -> Result<()> {
-        let Run { gpu, resident, steps, .. } = self;
+    /// Runs up to `most` steps after the first `done`, and gets the samples of `ahead` more ready meanwhile; says how many
+    /// steps it ran.
+    fn submit(
+        &self,
+        compiled: &Compiled,
+        store: &mut Store,
+        done: usize,
+        most: usize,
+        ahead: usize,
+        totals: &mut Totals,
+    ) -> Result<usize> {
+        let Run { gpu, outputs, steps, .. } = self;
         let program = &compiled.program;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let (first, last) = (self.places(steps.from + done), self.places(steps.from + done + most - 1));
+        let there = store.reach(gpu, outputs, &mut encoder, first.start..last.end, first.end)?;
+        let count = (0..most).take_while(|i| self.places(steps.from + done + i).end <= there.end).count();
         let mut batches = Vec::with_capacity(count);
         let mut dispatches = 0;
         {
@@ -87,12 +110,12 @@ impl Run<'_, '_> {
             for i in 0..count {
                 let places = self.places(steps.from + done + i);
                 let samples = &steps.order[places.clone()];
-                let outputs = self.objectives.iter().zip(&resident.outputs);
-                let scales: Vec<f64> = outputs.map(|(own, known)| known.loss_scale(own, samples)).collect();
+                let own = self.objectives.iter().zip(*outputs);
+                let scales: Vec<f64> = own.map(|(own, known)| known.loss_scale(own, samples)).collect();
                 let weighted = scales.iter().zip(self.objectives).map(|(scale, own)| (scale * own.weight) as f32);
                 let number = self.optimizer.map_or(0, |o| o.iterations()) + (done + i) as u64;
                 let weighted: Vec<f32> = weighted.collect();
-                let mut words = step::record(places.start, places.len(), number, i, &weighted);
+                let mut words = step::record(places.start - there.start, places.len(), number, i, &weighted);
                 if let Some(optimizer) = self.optimizer {
                     step::add_rule(&mut words, optimizer, number);
                 }
@@ -106,7 +129,8 @@ impl Run<'_, '_> {
             encoder.copy_buffer_to_buffer(results, 0, &compiled.results, 0, numbers as u64 * 4);
         }
         let mut fault = None;
-        read_back(gpu, encoder, dispatches, &compiled.results, numbers, |numbers| {
+        let meanwhile = || store.prefetch(gpu, outputs, ahead.min(compiled.memory.capacity) * steps.batch);
+        read_back(gpu, encoder, dispatches, &compiled.results, numbers, meanwhile, |numbers| {
             let slots = numbers.chunks_exact(program.results.max(1));
             for (i, ((samples, scales), slot)) in batches.iter().zip(slots).enumerate() {
                 let report = Report { run: self, program, samples, scales, numbers: slot };
@@ -118,7 +142,7 @@ impl Run<'_, '_> {
                 report.tally(loss, totals);
             }
         })?;
-        fault.map_or(Ok(()), Err)
+        fault.map_or(Ok(count), Err)
     }
 }
 
@@ -134,21 +158,28 @@ impl Compiled {
         self.program.dispatches.len() as u64
     }
 
-    /// The outputs of samples `rows` into `out`, in one submission; `widths` are their numbers a sample.
+    /// The outputs of the first of the samples `rows`, as many as one submission takes, into the beginnings of `out`; says how
+    /// many. `at_once` are those that `staging` has room for.
     pub fn predict(
         &self,
         gpu: &Gpu,
-        rows: &Range<usize>,
+        data: &mut DataSet,
+        rows: Range<usize>,
         batch: usize,
+        at_once: usize,
         widths: &[usize],
         staging: &wgpu::Buffer,
         out: &mut [&mut [f32]],
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let wanted = rows.start..rows.end.min(rows.start + at_once);
+        let least = wanted.end.min(rows.start + batch);
+        let there = data.store.reach(gpu, &data.outputs, &mut encoder, wanted.clone(), least)?;
+        let end = wanted.end.min(there.end);
         let mut dispatches = 0;
-        for (i, from) in rows.clone().step_by(batch).enumerate() {
-            let samples = (rows.end - from).min(batch);
-            let words = step::record(from, samples, 0, i, &[]);
+        for (i, from) in (rows.start..end).step_by(batch).enumerate() {
+            let samples = (end - from).min(batch);
+            let words = step::record(from - there.start, samples, 0, i, &[]);
             gpu.queue.write_buffer(&self.memory.steps, i as u64 * RECORD, bytemuck::cast_slice(&words));
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -162,17 +193,20 @@ impl Compiled {
                 };
                 let at = (first + (from - rows.start) * width) as u64 * 4;
                 encoder.copy_buffer_to_buffer(output, 0, staging, at, (samples * width * 4) as u64);
-                first += rows.len() * width;
+                first += (end - rows.start) * width;
             }
         }
-        let numbers = out.iter().map(|out| out.len()).sum();
-        read_back(gpu, encoder, dispatches, staging, numbers, |numbers| {
+        let done = end - rows.start;
+        let numbers = done * widths.iter().sum::<usize>();
+        let meanwhile = || data.store.prefetch(gpu, &data.outputs, at_once);
+        read_back(gpu, encoder, dispatches, staging, numbers, meanwhile, |numbers| {
             let mut rest = numbers;
-            for out in out.iter_mut() {
-                let (own, after) = rest.split_at(out.len());
-                out.copy_from_slice(own);
+            for (out, width) in out.iter_mut().zip(widths) {
+                let (own, after) = rest.split_at(done * width);
+                out[..own.len()].copy_from_slice(own);
                 rest = after;
             }
-        })
+        })?;
+        Ok(done)
     }
 }

@@ -9,18 +9,22 @@ use crate::params::{Exclusive, Snapshot};
 use crate::plan::{Kind, Plan};
 use std::sync::mpsc::{TryRecvError, channel};
 
-/// Submits `encoder` and reads the first `numbers` of `from`, which it fills, when all is done.
+/// Submits `encoder` and reads the first `numbers` of `from`, which it fills, when all is done; does `meanwhile` while the
+/// device works.
 pub fn read_back(
     gpu: &Gpu,
     encoder: wgpu::CommandEncoder,
     dispatches: u64,
     from: &wgpu::Buffer,
     numbers: usize,
+    meanwhile: impl FnOnce() -> Result<()>,
     mut take: impl FnMut(&[f32]),
 ) -> Result<()> {
     gpu.submit(encoder.finish(), dispatches);
+    let aside = meanwhile();
     if numbers == 0 {
-        return gpu.wait();
+        gpu.wait()?;
+        return aside;
     }
     let slice = from.slice(..numbers as u64 * 4);
     let (send, receive) = channel();
@@ -42,7 +46,13 @@ pub fn read_back(
     take(bytemuck::cast_slice(&view));
     drop(view);
     from.unmap();
-    Ok(())
+    aside
+}
+
+/// The variables that training changes, with the slots of each: what comes back to the store.
+pub fn coming_back(plan: &Plan, config: &OptimizerConfig) -> impl Iterator<Item = (usize, usize)> {
+    let changed = (0..plan.variables.len()).filter(|&v| plan.trained[v] || moves(plan, v));
+    changed.map(|v| (v, if plan.trained[v] { config.slots() } else { 0 }))
 }
 
 /// Where a slot of a variable is, and which of those there.
@@ -131,15 +141,14 @@ impl Mirror {
             return Ok(());
         }
         let config = optimizer.config().clone();
-        let changed: Vec<usize> = (0..plan.variables.len()).filter(|&v| plan.trained[v] || moves(plan, v)).collect();
+        let changed: Vec<(usize, usize)> = coming_back(plan, &config).collect();
         let size = |v: usize| plan.variables[v].layout().len();
-        let slots = |v: usize| if plan.trained[v] { config.slots() } else { 0 };
-        let total: usize = changed.iter().map(|&v| size(v) * (1 + slots(v))).sum();
+        let total: usize = changed.iter().map(|&(v, slots)| size(v) * (1 + slots)).sum();
         let staging = self.staging.get_or_insert_with(|| staging(gpu, total));
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut at = 0;
-        for &v in &changed {
-            let places = (0..slots(v)).map(|i| slot_place(&config, v, i));
+        for &(v, slots) in &changed {
+            let places = (0..slots).map(|i| slot_place(&config, v, i));
             for (place, number) in std::iter::once((Place::Variable(v), 0)).chain(places) {
                 if let Some(buffer) = memory.get(place).filter(|_| size(v) > 0) {
                     let (from, bytes) = ((number * size(v)) as u64 * 4, size(v) as u64 * 4);
@@ -149,28 +158,36 @@ impl Mirror {
             }
         }
         let versions = &mut self.variables;
-        read_back(gpu, encoder, 0, staging, total, |numbers| {
-            let mut rest = numbers;
-            let mut take = |count: usize| {
-                let (part, after) = rest.split_at(count);
-                rest = after;
-                part
-            };
-            let mut locks = Exclusive::lock(&plan.variables);
-            let mut lines = locks.lines();
-            for &v in &changed {
-                let (variable, layout) = (&plan.variables[v], plan.variables[v].layout());
-                let values = take(layout.len());
-                if versions[v] == Some(variable.version()) {
-                    layout.pack(values, lines[v]);
-                    variable.touch();
-                    versions[v] = Some(variable.version());
+        read_back(
+            gpu,
+            encoder,
+            0,
+            staging,
+            total,
+            || Ok(()),
+            |numbers| {
+                let mut rest = numbers;
+                let mut take = |count: usize| {
+                    let (part, after) = rest.split_at(count);
+                    rest = after;
+                    part
+                };
+                let mut locks = Exclusive::lock(&plan.variables);
+                let mut lines = locks.lines();
+                for &(v, slots) in &changed {
+                    let (variable, layout) = (&plan.variables[v], plan.variables[v].layout());
+                    let values = take(layout.len());
+                    if versions[v] == Some(variable.version()) {
+                        layout.pack(values, lines[v]);
+                        variable.touch();
+                        versions[v] = Some(variable.version());
+                    }
+                    for slot in optimizer.slots_mut(variable.id()).iter_mut().take(slots) {
+                        layout.pack(take(layout.len()), slot);
+                    }
                 }
-                for slot in optimizer.slots_mut(variable.id()).iter_mut().take(slots(v)) {
-                    layout.pack(take(layout.len()), slot);
-                }
-            }
-        })?;
+            },
+        )?;
         self.slots = Some(optimizer.version());
         self.ahead = false;
         Ok(())
