@@ -8,7 +8,7 @@ mod device;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 
-pub use device::Device;
+pub use device::{Adapter, Device, WGPU};
 
 use crate::data::Feed;
 use crate::error::Result;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gradients::Gradients;
 use crate::infer::{Evaluation, Prediction};
 use crate::io::describe;
-use crate::model::{self, Graph, Samples};
+use crate::model::{self, Graph, Samples, Task};
 use crate::train::{Fit, Schedule};
 use numpy::{PyArrayDyn, PyUntypedArray};
 use pyo3::prelude::*;
@@ -199,6 +199,19 @@ impl Model {
     #[setter]
     fn set_position(&self, position: (u64, u64)) {
         self.0.set_position(position.0, position.1);
+    }
+    /// What `auto` has chosen: tasks, sizes, devices.
+    #[getter]
+    fn choices(&self) -> Vec<(String, usize, String)> {
+        let choices = self.0.choices().into_iter();
+        choices.map(|(task, size, device)| (task.to_string(), size, device.to_string())).collect()
+    }
+    #[setter]
+    fn set_choices(&self, choices: Vec<(String, usize, String)>) -> PyResult<()> {
+        let parsed = choices
+            .into_iter()
+            .map(|(task, size, device)| Ok((Task::parse(&task, "devices")?, size, Device::parse(&device, "devices")?)));
+        Ok(guarded(|| self.0.set_choices(parsed.collect::<Result<Vec<_>>>()?))?)
     }
     fn slot_count(&self) -> PyResult<usize> {
         Ok(self.0.slot_count()?)
