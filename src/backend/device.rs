@@ -28,7 +28,7 @@ pub struct Adapter {
     pub interface: String,
     /// The driver's name and version.
     pub driver: String,
-    /// How large things may be: what it is, and in which unit the number is.
+    /// How large things may be: a buffer, what of it is bound to a kernel, a workgroup, and so on.
     pub limits: Vec<(&'static str, u64)>,
     /// Features that variants of the kernels could use, and whether the adapter has them.
     pub features: Vec<(&'static str, bool)>,

@@ -42,7 +42,7 @@ const MANY_ROWS: usize = 1 << 16;
 pub enum Task {
     /// Epochs over a data set, which stays where it is.
     Train,
-    /// Steps on batches that come one by one; the weights are read after each.
+    /// Steps on data of one batch, as they come one by one; the weights are read after each.
     TrainOnBatch,
     /// Loss and metrics.
     Evaluate,
@@ -133,7 +133,8 @@ impl Task {
     }
 }
 
-fn kind_of(rows: usize) -> usize {
+/// A number of rows that stands for those about as many.
+pub(super) fn kind_of(rows: usize) -> usize {
     rows.clamp(1, MANY_ROWS).next_power_of_two()
 }
 
@@ -180,7 +181,7 @@ fn quickest(trial: &Trial) -> Option<Device> {
 }
 
 /// The quickest of several, by their times; the CPU unless that is clearly worse.
-fn better(cpu: f64, timed: impl Iterator<Item = (Device, f64)>) -> Device {
+pub(super) fn better(cpu: f64, timed: impl Iterator<Item = (Device, f64)>) -> Device {
     let best = timed.min_by(|a, b| a.1.total_cmp(&b.1));
     best.filter(|(_, seconds)| *seconds < cpu * WORTH).map_or(Device::Cpu, |(device, _)| device)
 }

@@ -1,6 +1,8 @@
 //! The façade: a graph of layers that is compiled, trained, evaluated and asked.
 
 mod choice;
+#[cfg(test)]
+mod choice_tests;
 mod compiled;
 mod graph;
 mod samples;

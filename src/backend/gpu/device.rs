@@ -93,12 +93,12 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
         interface: info.backend.to_str().to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         limits: vec![
-            ("buffer, MiB", limits.max_buffer_size >> 20),
-            ("binding, MiB", limits.max_storage_buffer_binding_size >> 20),
-            ("bindings a kernel", limits.max_storage_buffers_per_shader_stage.into()),
-            ("invocations a workgroup", limits.max_compute_invocations_per_workgroup.into()),
-            ("memory of a workgroup, KiB", u64::from(limits.max_compute_workgroup_storage_size) >> 10),
-            ("workgroups a dimension", limits.max_compute_workgroups_per_dimension.into()),
+            ("buffer_bytes", limits.max_buffer_size),
+            ("binding_bytes", limits.max_storage_buffer_binding_size),
+            ("bindings", limits.max_storage_buffers_per_shader_stage.into()),
+            ("workgroup_invocations", limits.max_compute_invocations_per_workgroup.into()),
+            ("workgroup_bytes", limits.max_compute_workgroup_storage_size.into()),
+            ("workgroups", limits.max_compute_workgroups_per_dimension.into()),
         ],
         features: vec![
             ("subgroups", features.contains(Features::SUBGROUP)),
