@@ -421,8 +421,9 @@ def devices() -> list[tuple[str, str]]:
     """Every device and what it is: ``("cpu", …)``, ``("gpu:0", …)``, …."""
 
 def adapters() -> list[dict[str, Any]]:
-    """What the drivers say of ``"gpu:0"`` and so on: ``device``, ``name``, ``type``, ``interface``, ``driver``, dicts of
-    ``limits`` and ``features``. Nothing is opened."""
+    """What the drivers say of ``"gpu:0"`` and so on; nothing is opened.
+
+    ``device``, ``name``, ``type``, ``interface``, ``driver``, and dicts of ``limits`` and ``features``."""
 
 def wgpu_version() -> str | None:
     """The version of wgpu; ``None`` in a build without GPUs."""

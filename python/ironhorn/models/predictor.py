@@ -75,7 +75,8 @@ class Predictor(_core.Predictor):
         """See ``Model.predictor``."""
         if not isinstance(precision, str):
             raise TypeError(f"`precision` must be a string. Received: precision={precision!r}")
-        place = _resolve("cpu" if device is None else device)
+        place = "cpu" if device is None else device
+        _resolve(place)
         engine, signature = model._engine_model(), Signature(model)
         samples = None
         if calibrate is not None:
