@@ -6,7 +6,9 @@ use crate::backend::cpu::{Source, profile_is_wanted};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, Samples, Settled, lock};
+#[cfg(feature = "python")]
+use crate::model::SMALL_PREDICTION;
+use crate::model::{Compiled, Model, Samples, Settled, Task, Trial, lock};
 use crate::params::{Snapshot, zeros};
 use crate::train::{Schedule, check_same, identity};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub(crate) const BLOCK: usize = 64;
 
 /// Floating-point operations of a prediction that is over before anybody could want to interrupt it: some milliseconds.
 #[cfg(feature = "python")]
-const QUICK_WORK: f64 = 2e7;
+const QUICK_WORK: f64 = SMALL_PREDICTION;
 
 /// Evaluations of one data set, in pieces, each on the weights of its beginning.
 pub struct Evaluation {
@@ -44,7 +46,10 @@ impl Evaluation {
         let (feed, objectives) = model.check_data(&compiled, data)?;
         let (steps, batch) = (schedule.steps(feed.rows())?, schedule.batch.min(feed.rows()));
         let totals = Totals::new(&objectives, &model.output_columns());
-        let home = model.home(device)?;
+        let home = model.home(device, || {
+            let (plan, purpose) = (compiled.plan.clone(), Purpose::Evaluate(objectives.clone()));
+            Ok(Trial { task: Task::Evaluate, plan, purpose, batch, feed: feed.clone(), optimizer: None })
+        })?;
         let mut executor = model.settle(home, &compiled.plan, &Purpose::Evaluate(objectives.clone()), batch)?;
         let order = identity(&feed)?;
         executor.get()?.bind_data(feed.clone())?;
@@ -149,7 +154,10 @@ impl Prediction {
         model.check_inputs(&x)?;
         let feed = Arc::new(Feed { inputs: x, ..Feed::default() });
         let rows = feed.rows();
-        let home = model.home(device)?;
+        let home = model.home(device, || {
+            let (plan, feed) = (model.plan().clone(), Arc::clone(&feed));
+            Ok(Trial { task: Task::Predict, plan, purpose: Purpose::Predict, batch: BLOCK, feed, optimizer: None })
+        })?;
         let kept = {
             let mut predictors = lock(&model.predictors);
             predictors.iter().position(|p| p.home == home).map(|i| predictors.swap_remove(i))
@@ -257,7 +265,10 @@ impl Model {
         }
         let Some(chain) = self.chain()? else { return Ok(None) };
         let rows = x.rows();
-        let here = self.home(None)?.device == Some(Device::Cpu) && chain.work() * rows as f64 <= QUICK_WORK;
+        let here = match self.named_device()? {
+            Some(Device::Auto) => self.is_small_prediction(rows),
+            device => device == Some(Device::Cpu) && chain.work() * rows as f64 <= QUICK_WORK,
+        };
         if !here || self.check_inputs(std::slice::from_ref(x)).is_err() {
             return Ok(None);
         }

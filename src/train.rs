@@ -4,7 +4,7 @@ use crate::backend::cpu::{CpuBackend, CpuExecutor, Fault, Pass};
 use crate::backend::{Device, Objective, Purpose, Steps, Totals};
 use crate::data::{Array, Feed};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, Samples, Trainer, lock};
+use crate::model::{Compiled, Model, Samples, Task, Trainer, Trial, lock};
 use crate::plan::Plan;
 use crate::rng::Stream;
 use std::sync::{Arc, TryLockError};
@@ -73,7 +73,12 @@ impl Fit {
         let totals = Totals::new(&objectives, &model.output_columns());
         let batch = schedule.batch.min(feed.rows());
         let order = identity(&feed)?;
-        let home = model.home(device)?;
+        let home = model.home(device, || {
+            let optimizer = Some(lock(&compiled.optimizer).config().clone());
+            let (plan, purpose) = (compiled.plan.clone(), Purpose::Train(objectives.clone()));
+            let task = if batch < feed.rows() { Task::Train } else { Task::TrainOnBatch };
+            Ok(Trial { task, plan, purpose, batch, feed: feed.clone(), optimizer })
+        })?;
         // A single step, as a loop of one's own takes it, runs in whatever buffers are large enough.
         let kept = lock(&compiled.trainer).take_if(|t| {
             let fits = t.batch == batch || (steps == 1 && t.batch > batch);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 fn predictor(model: &Arc<Model>, precision: Precision, backend: CpuBackend, calibration: Option<Array>) -> Predictor {
-    model.predictor(&Options { precision, calibration, level: backend.level }).unwrap()
+    model.predictor(&Options { precision, calibration, level: backend.level, ..Options::default() }).unwrap()
 }
 
 /// The predictor's outputs for so many of the rows have the bits of `predict`'s.

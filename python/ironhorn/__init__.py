@@ -25,6 +25,7 @@ from . import (
     utils,
 )
 from ._core import __version__
+from .config import list_devices, set_device
 from .initializers import Initializer
 from .layers import Input, KerasTensor, Layer
 from .losses import Loss
@@ -37,8 +38,8 @@ from .saving import load_model
 __all__ = [
     "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer",
     "Sequential", "__version__", "activations", "callbacks", "config", "constraints", "datasets",
-    "errors", "initializers", "layers", "load_model", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "regularizers", "saving", "utils", "version",
+    "errors", "initializers", "layers", "list_devices", "load_model", "losses", "metrics", "models", "ops",
+    "optimizers", "random", "regularizers", "saving", "set_device", "utils", "version",
 ]  # fmt: skip
 
 

@@ -33,13 +33,13 @@ __all__ = [
     "__version__",
     "_inject_panic",
     "activation",
+    "adapters",
     "compute_fans",
     "constrain",
     "cpu_level",
     "device",
     "devices",
     "gpu_counters",
-    "gpu_limits",
     "initialize",
     "loss_gradient",
     "loss_values",
@@ -57,6 +57,7 @@ __all__ = [
     "set_device",
     "set_num_threads",
     "set_random_seed",
+    "wgpu_version",
     "write_file",
 ]
 
@@ -240,6 +241,8 @@ class Model:
     def seed(self) -> int: ...
     position: tuple[int, int]
     """Epochs begun, and calls as in training: with seed and steps, where the random streams stand."""
+    choices: list[tuple[str, int, str]]
+    """What the device ``"auto"`` has chosen: tasks, sizes, devices."""
     def slot_count(self) -> int:
         """How many numbers the optimizer keeps for this model's variables, besides step counter and learning rate."""
     def memory(
@@ -297,11 +300,16 @@ class Predictor:
     ``plain``: whether the answer is the one output as it is. ``precision``: ``"f32"``, ``"f16"``, ``"bf16"`` or
     ``"int8"``, which alone takes ``calibrate``, samples like those to come."""
 
-    def __new__(cls, model: Model, plain: bool, precision: str, calibrate: NDArray[Any] | None) -> Self: ...
+    def __new__(
+        cls, model: Model, plain: bool, precision: str, calibrate: NDArray[Any] | None, device: str
+    ) -> Self: ...
     def __call__(self, x: Any, out: Any = None) -> Any:
         """Answers contiguous float32 rows for one input at once; calls ``_general(x, out)`` for everything else."""
     def _run(self, x: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The outputs for arrays of any dtype and layout, one an input."""
+    @property
+    def device(self) -> str:
+        """Where it runs."""
     @property
     def output_shapes(self) -> list[tuple[int, ...]]:
         """Without the batch dimension."""
@@ -329,6 +337,9 @@ class File:
     @property
     def random(self) -> tuple[int, int, int] | None:
         """A model's seed, and its ``position``."""
+    @property
+    def choices(self) -> list[tuple[str, int, str]]:
+        """What the device ``"auto"`` had chosen, see ``Model.choices``."""
     def check(self) -> None:
         """Builds the engine's model of a file that has one, and forgets it."""
     def ration(self, on: bool) -> None:
@@ -417,8 +428,13 @@ def devices() -> list[tuple[str, str]]:
 def gpu_counters(index: int) -> tuple[int, int]:
     """Dispatches and submissions so far on ``"gpu:index"``, of the whole process."""
 
-def gpu_limits() -> list[str]:
-    """Driver and limits of ``"gpu:0"`` and so on, as text."""
+def adapters() -> list[dict[str, Any]]:
+    """What the drivers say of ``"gpu:0"`` and so on; nothing is opened.
+
+    ``device``, ``name``, ``type``, ``interface``, ``driver``, and dicts of ``limits`` and ``features``."""
+
+def wgpu_version() -> str | None:
+    """The version of wgpu; ``None`` in a build without GPUs."""
 
 def device() -> str:
     """The device of sessions that name none."""

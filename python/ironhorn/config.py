@@ -26,7 +26,7 @@ def _hush_mesa() -> None:
 
 
 def _resolve(device: str | None) -> str | None:
-    """A device as a call got it, checked; before anything is opened."""
+    """A device as a call got it, its type checked; before anything is opened."""
     if device is not None and not isinstance(device, str):
         raise TypeError(f"`device` must be a string or None. Received: device={device!r}")
     if (device or _core.device()) != "cpu":
@@ -49,15 +49,20 @@ def device_names() -> dict[str, str]:
 
 
 def device() -> str:
-    """Where models train, evaluate and predict unless a call says otherwise."""
+    """Where models train, evaluate and predict unless a call says otherwise: ``"cpu"``, ``"gpu:N"`` or ``"auto"``."""
     return _core.device()
 
 
 def set_device(device: str | None) -> None:
     """Sets where models train, evaluate and predict from now on.
 
+    ``"auto"`` finds out, for each model, kind of run and size of its batches, which device is quicker: small work stays
+    on the CPU; else some steps are timed on each, on copies, before the run begins. The choice is made once and kept
+    with the model, in its files too, so that a run that is resumed takes place where it did before.
+    ``model.chosen_devices`` shows it, ``compile`` forgets it. Without a usable adapter it is the CPU.
+
     Args:
-        device: ``"cpu"``, ``"gpu"`` (the first adapter), ``"gpu:N"``, or ``None`` for the default: what
+        device: ``"cpu"``, ``"gpu"`` (the first adapter), ``"gpu:N"``, ``"auto"``, or ``None`` for the default: what
             ``IRONHORN_DEVICE`` says, else the CPU.
 
     Raises:

@@ -9,7 +9,7 @@ mod device;
 pub mod gpu;
 mod usage;
 
-pub use device::Device;
+pub use device::{Adapter, Device, WGPU};
 pub use usage::{Part, Run as UsageOf, Usage};
 
 use crate::data::Feed;

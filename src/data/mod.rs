@@ -95,6 +95,12 @@ impl Array {
     pub fn rows(&self) -> usize {
         self.shape.first().copied().unwrap_or(0)
     }
+    /// Its first samples, at most so many.
+    pub fn first(&self, rows: usize) -> Self {
+        let mut first = self.clone();
+        first.shape.iter_mut().take(1).for_each(|all| *all = rows.min(*all));
+        first
+    }
     /// Elements of one sample.
     pub fn row_len(&self) -> usize {
         self.row_len
@@ -296,6 +302,19 @@ impl Feed {
     /// Samples.
     pub fn rows(&self) -> usize {
         self.inputs.first().map_or(0, Array::rows)
+    }
+
+    /// The first samples, at most so many.
+    pub fn first(&self, rows: usize) -> Self {
+        let target = |target: &Target| match target {
+            Target::Dense(y) => Target::Dense(y.first(rows)),
+            Target::Class(y) => Target::Class(y.first(rows)),
+        };
+        Feed {
+            inputs: self.inputs.iter().map(|x| x.first(rows)).collect(),
+            targets: self.targets.iter().map(|y| y.as_ref().map(target)).collect(),
+            weights: self.weights.iter().map(|w| w.as_ref().map(|w| w.first(rows))).collect(),
+        }
     }
 }
 

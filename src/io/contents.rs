@@ -2,8 +2,9 @@
 
 use super::container::{Container, Entry, header, write};
 use super::{VERSION, durable};
+use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::model::{SharedOptimizer, lock};
+use crate::model::{Choice, SharedOptimizer, Task, lock};
 use crate::optimizers::{LearningRate, OptimizerState, fresh_slots};
 use crate::params::{Lines, Snapshot, Variable};
 use serde_json::Value;
@@ -219,6 +220,19 @@ impl Loaded {
         }
         let [seed, epochs, calls] = self.container.integers("random")?;
         Ok(Some(Random { seed, epochs, calls }))
+    }
+
+    /// The devices that `auto` had chosen; none where the file does not say.
+    pub fn choices(&self) -> Result<Vec<Choice>> {
+        let Some(value) = self.json("devices")? else { return Ok(Vec::new()) };
+        let expected = "[[task, size, \"cpu\" or \"gpu:N\"], …]";
+        let wrong = || self.container.wrong("metadata 'devices'", expected, value.to_string());
+        let choices: Vec<(String, usize, String)> = serde_json::from_value(value.clone()).map_err(|_| wrong())?;
+        let parsed = choices.iter().map(|(task, size, device)| {
+            let device = Device::parse(device, "devices").ok().filter(|device| *device != Device::Auto);
+            Some((Task::parse(task, "devices").ok()?, *size, device?))
+        });
+        parsed.collect::<Option<_>>().ok_or_else(wrong)
     }
 
     /// Whether it has an optimizer's state.

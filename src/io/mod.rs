@@ -6,6 +6,7 @@
 //! | text `model` | the graph: layers, nodes, shapes of the inputs, outputs ([`Model::load`](crate::Model::load) reads it) |
 //! | text `training` | optimizer, losses and metrics as the engine takes them |
 //! | text `python` | the same as the Python package has it, in Keras's form |
+//! | text `devices` | what the device `auto` has chosen, `[["train", 256, "gpu:0"], …]`; left out where that is nothing |
 //! | text `extra` | what a caller added |
 //! | tensor `weights/<i>/<path>` | the variables, row-major float32, in the order that `model` counts them in |
 //! | tensor `optimizer/<i>/<slot>` | the optimizer's slots of variable i; none before the first step |

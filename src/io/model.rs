@@ -157,6 +157,7 @@ impl Loaded {
         };
         let model = Arc::new(Model::new(graph, random.seed).map_err(wrong("metadata 'model'"))?);
         model.set_position(random.epochs, random.calls);
+        model.set_choices(self.choices()?)?;
         let Some(training) = self.json("training")? else { return Ok(model) };
         let training = config::normalise(training, "training").map_err(wrong("metadata 'training'"))?;
         let parsed = OptimizerConfig::parse(training.get("optimizer").unwrap_or(&Value::Null));
@@ -201,6 +202,12 @@ impl Model {
         let compiled = self.compiled().ok();
         if let Some(compiled) = &compiled {
             texts.push(("training".into(), compiled.describe().to_string()));
+        }
+        let choices = self.choices();
+        if !choices.is_empty() {
+            let choices =
+                choices.iter().map(|(task, size, device)| json!([task.to_string(), size, device.to_string()]));
+            texts.push(("devices".into(), choices.collect::<Value>().to_string()));
         }
         let (epochs, calls) = self.position();
         let random = Some(Random { seed: self.seed(), epochs, calls });

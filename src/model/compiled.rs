@@ -76,6 +76,13 @@ pub(crate) struct Home {
     pub(super) process: u32,
 }
 
+impl Home {
+    /// That place in this process.
+    pub(super) fn at(device: Option<Device>) -> Self {
+        Home { device, process: std::process::id() }
+    }
+}
+
 /// An executor and its home.
 pub(crate) struct Settled {
     pub(crate) home: Home,

@@ -1,6 +1,7 @@
 //! What training and predicting take of a device's memory, computed without taking it.
 
-use super::{Model, lock};
+use super::compiled::Home;
+use super::{Model, Task, lock};
 use crate::backend::{Device, Purpose, Usage, UsageOf};
 use crate::error::{Error, Result};
 use crate::losses::TargetKind;
@@ -8,6 +9,8 @@ use crate::losses::TargetKind;
 /// What a training step and a prediction need.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
+    /// Where; for `auto` what it has chosen for this training, the CPU before it has.
+    pub device: Device,
     /// Bytes of training, from the first step to the last.
     pub training: Usage,
     /// Bytes of a prediction.
@@ -32,13 +35,21 @@ impl Model {
             let class = objective.target_kind() == Some(TargetKind::Class);
             if class { asked.resolve(columns, None) } else { objective }
         });
-        let backend = self.backend_at(self.home(device)?)?;
+        let device = match device.map_or_else(|| self.named_device(), |device| Ok(Some(device)))? {
+            Some(Device::Auto) => Some(self.chosen(Task::Train, batch).unwrap_or(Device::Cpu)),
+            other => other,
+        };
+        let backend = self.backend_at(Home::at(device))?;
         let optimizer = lock(&compiled.optimizer);
         let (purpose, batch) = (Purpose::Train(objectives.collect()), batch.min(samples));
         let training = UsageOf { plan: &compiled.plan, purpose: &purpose, batch, samples, optimizer: Some(&optimizer) };
         let purpose = Purpose::Predict;
         let batch = crate::infer::BLOCK;
         let prediction = UsageOf { plan: &self.plan, purpose: &purpose, batch, samples, optimizer: None };
-        Ok(Needs { training: backend.usage(&training)?, prediction: backend.usage(&prediction)? })
+        Ok(Needs {
+            device: device.unwrap_or(Device::Cpu),
+            training: backend.usage(&training)?,
+            prediction: backend.usage(&prediction)?,
+        })
     }
 }

@@ -1,10 +1,17 @@
 //! The façade: a graph of layers that is compiled, trained, evaluated and asked.
 
+mod choice;
+#[cfg(test)]
+mod choice_tests;
 mod compiled;
 mod graph;
 mod memory;
 mod samples;
+mod trial;
 
+#[cfg(feature = "python")]
+pub(crate) use choice::SMALL_PREDICTION;
+pub use choice::{Choice, Task};
 pub use compiled::Compiled;
 pub(crate) use compiled::{Home, Settled, Trainer};
 pub use graph::Graph;
@@ -12,6 +19,7 @@ pub use memory::Needs;
 pub use samples::Samples;
 #[cfg(feature = "python")]
 pub(crate) use samples::tuple;
+pub(crate) use trial::Trial;
 
 #[cfg(feature = "python")]
 use crate::backend::cpu::{Chain, Storage, simd::Level};
@@ -21,6 +29,7 @@ use crate::optimizers::OptimizerState;
 use crate::params::Snapshot;
 use crate::plan::Plan;
 use crate::rng;
+use choice::Choices;
 use compiled::Asked;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +61,7 @@ pub struct Model {
     pub(crate) epochs: AtomicU64,
     /// Calls as in training, which noise is drawn by.
     calls: AtomicU64,
+    choices: Choices,
 }
 
 impl Model {
@@ -80,17 +90,8 @@ impl Model {
             training: Mutex::new(()),
             epochs: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            choices: Choices::default(),
         })
-    }
-
-    /// Where a run takes place: on the device that it names, else on the model's own backend, else on the process's device.
-    pub(crate) fn home(&self, device: Option<Device>) -> Result<Home> {
-        let device = match (device, &self.backend) {
-            (None, Some(_)) => None,
-            (None, None) => Some(Device::current()?),
-            (named, _) => named,
-        };
-        Ok(Home { device, process: std::process::id() })
     }
 
     /// Compiles for a home.

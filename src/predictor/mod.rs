@@ -3,14 +3,19 @@
 //! A [`Predictor`] is an immutable copy of the weights with a compiled plan. Training goes on beside it and does not change
 //! it. Any number of threads may ask at the same time: a chain of layers on rows (dense ones, activations, normalizations)
 //! is computed in memory of the caller's thread, without a lock and, from the second call of a size on, without an allocation;
-//! every other graph goes through the engine's own executors, which a call borrows from a stock.
+//! every other graph goes through the engine's own executors, which a call borrows from a stock. On another device than the CPU
+//! calls take turns (`lanes.rs`).
 
+mod lanes;
+
+use crate::backend::Device;
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{Chain, CpuBackend, Source, Stock, Storage};
 use crate::data::{Array, Feed, check_finite};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::params::zeros;
+use lanes::Lanes;
 use std::sync::Arc;
 
 /// How the weights of dense layers are stored; sums are of `f32` everywhere but in int8, whose are exact.
@@ -42,15 +47,17 @@ pub struct Options {
     /// The instruction set; the best one by default. Narrow weights give the same numbers on all of them, as far as stated
     /// above, but for float16.
     pub level: Level,
+    /// Where it runs: the CPU or an adapter, which takes [`Precision::F32`] alone.
+    pub device: Device,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { precision: Precision::F32, calibration: None, level: Level::current() }
+        Options { precision: Precision::F32, calibration: None, level: Level::current(), device: Device::Cpu }
     }
 }
 
-/// Weights of one moment, and how to ask them. It runs on the CPU.
+/// Weights of one moment, and how to ask them.
 pub struct Predictor {
     model: Arc<Model>,
     inputs: Vec<Vec<usize>>,
@@ -63,11 +70,13 @@ pub struct Predictor {
 enum Route {
     Chain(Chain),
     Any(Stock),
+    Elsewhere(Lanes),
 }
 
 impl Model {
     /// A predictor with the weights as they are now; while somebody trains, as they were between two recent steps.
     pub fn predictor(self: &Arc<Self>, options: &Options) -> Result<Predictor> {
+        options.check_device()?;
         let weights = self.snapshot()?;
         let chain = |how| Chain::new(self.plan(), &weights, options.level, how);
         let ranges = match (options.precision, &options.calibration) {
@@ -90,9 +99,10 @@ impl Model {
             Precision::Bf16 => Storage::Bfloats,
             Precision::Int8 => Storage::Bytes(&ranges),
         };
-        let route = match chain(how)? {
-            Some(chain) => Route::Chain(chain),
-            None => {
+        let route = match (options.device, if options.device == Device::Cpu { chain(how)? } else { None }) {
+            (Device::Cpu, Some(chain)) => Route::Chain(chain),
+            (Device::Gpu(_), _) => Route::Elsewhere(Lanes::new(options.device, self.plan().clone(), weights)?),
+            _ => {
                 let backend = CpuBackend { level: options.level, ..CpuBackend::default() };
                 Route::Any(Stock::new(backend, self.plan().clone(), weights))
             }
@@ -106,7 +116,29 @@ impl Model {
     }
 }
 
+impl Options {
+    fn check_device(&self) -> Result<()> {
+        match (self.device, self.precision) {
+            (Device::Cpu, _) | (Device::Gpu(_), Precision::F32) => Ok(()),
+            (Device::Gpu(_), narrow) => {
+                Err(Error::invalid("precision", format!("f32 on the device \"{}\"", self.device), narrow.to_string()))
+            }
+            (Device::Auto, _) => {
+                let expected = "\"cpu\", \"gpu\" or \"gpu:N\", since a predictor's calls are of any size";
+                Err(Error::invalid("device", expected, "\"auto\""))
+            }
+        }
+    }
+}
+
 impl Predictor {
+    /// Where it runs.
+    pub fn device(&self) -> Device {
+        match &self.route {
+            Route::Elsewhere(lanes) => lanes.device,
+            Route::Chain(_) | Route::Any(_) => Device::Cpu,
+        }
+    }
     /// The shape of one sample of each input.
     pub fn input_shapes(&self) -> &[Vec<usize>] {
         &self.inputs
@@ -144,7 +176,7 @@ impl Predictor {
         match &self.route {
             // SAFETY: both slices have as many samples.
             Route::Chain(chain) => unsafe { chain.predict(Source::Rows(x.as_ptr()), rows, out.as_mut_ptr()) },
-            Route::Any(_) => {
+            Route::Any(_) | Route::Elsewhere(_) => {
                 let shape = [&[rows], &self.inputs[0][..]].concat();
                 self.predict_arrays_into(vec![Array::new(x.to_vec(), &shape)?], &mut [out])
             }
@@ -165,6 +197,7 @@ impl Predictor {
             (Route::Chain(chain), [x], [out]) => unsafe { chain.predict(Source::Array(x), rows, out.as_mut_ptr()) },
             (Route::Chain(_), ..) => Err(Error::Internal("a chain has one input and one output".into())),
             (Route::Any(stock), ..) => stock.predict(Arc::new(Feed { inputs: x, ..Feed::default() }), out),
+            (Route::Elsewhere(lanes), ..) => lanes.predict(Arc::new(Feed { inputs: x, ..Feed::default() }), out),
         }
     }
 
@@ -188,7 +221,7 @@ impl Predictor {
     pub(crate) fn work(&self) -> f64 {
         match &self.route {
             Route::Chain(chain) => chain.work(),
-            Route::Any(_) => 0.0,
+            Route::Any(_) | Route::Elsewhere(_) => 0.0,
         }
     }
 
@@ -201,7 +234,7 @@ impl Predictor {
         match &self.route {
             // SAFETY: the caller's contract.
             Route::Chain(chain) => unsafe { chain.predict(Source::Rows(x), rows, out) },
-            Route::Any(_) => Err(Error::Internal("a chain was expected".into())),
+            Route::Any(_) | Route::Elsewhere(_) => Err(Error::Internal("a chain was expected".into())),
         }
     }
 

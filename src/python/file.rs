@@ -77,6 +77,12 @@ impl File {
     fn random(&self) -> PyResult<Option<(u64, u64, u64)>> {
         Ok(self.0.random()?.map(|random| (random.seed, random.epochs, random.calls)))
     }
+    /// The devices that `auto` had chosen.
+    #[getter]
+    fn choices(&self) -> PyResult<Vec<(String, usize, String)>> {
+        let choices = self.0.choices()?.into_iter();
+        Ok(choices.map(|(task, size, device)| (task.to_string(), size, device.to_string())).collect())
+    }
     fn check(&self, py: Python) -> PyResult<()> {
         detached(py, || self.0.text("model").map_or(Ok(()), |_| self.0.graph().map(drop)))
     }

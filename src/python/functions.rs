@@ -3,10 +3,10 @@
 use super::arrays::{array_of, borrow, numbers};
 use super::error::{detached, guarded};
 use crate::activations::Activation;
-use crate::backend::Device;
 use crate::backend::cpu::pool::fault;
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{self, CpuBackend};
+use crate::backend::{Device, WGPU};
 use crate::config;
 use crate::constraints::Constraint;
 use crate::data::Array;
@@ -21,6 +21,7 @@ use crate::regularizers::Regularizer;
 use crate::rng::{Stream, entropy};
 use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyDict};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -307,10 +308,29 @@ pub fn devices(py: Python) -> PyResult<Vec<(String, String)>> {
     Ok(all.into_iter().map(|(device, name)| (device.to_string(), name)).collect())
 }
 
-/// The driver and the limits of each GPU, as text.
+/// What is known of each GPU: name, kind, interface, driver, limits, features.
 #[pyfunction]
-pub fn gpu_limits(py: Python) -> PyResult<Vec<String>> {
-    detached(py, || Ok(Device::gpu_limits()))
+pub fn adapters(py: Python) -> PyResult<Vec<Bound<PyDict>>> {
+    let all = detached(py, || Ok(Device::adapters()))?;
+    let described = all.into_iter().enumerate().map(|(i, adapter)| {
+        let dict = PyDict::new(py);
+        dict.set_item("device", Device::Gpu(i).to_string())?;
+        for (key, value) in [("name", adapter.name.as_str()), ("type", adapter.kind), ("interface", &adapter.interface)]
+        {
+            dict.set_item(key, value)?;
+        }
+        dict.set_item("driver", adapter.driver)?;
+        dict.set_item("limits", adapter.limits.into_py_dict(py)?)?;
+        dict.set_item("features", adapter.features.into_py_dict(py)?)?;
+        Ok(dict)
+    });
+    described.collect()
+}
+
+/// The version of wgpu, or None in a build without GPUs.
+#[pyfunction]
+pub fn wgpu_version() -> Option<&'static str> {
+    WGPU
 }
 
 /// Dispatches and submissions so far on GPU number `index`, of everybody in this process: what a benchmark counts.

@@ -22,9 +22,9 @@ mod _core {
     use super::file::{File, write_file};
     #[pymodule_export]
     use super::functions::{
-        activation, cpu_level, device, devices, gpu_counters, gpu_limits, initialize, inject_panic, loss_gradient,
+        activation, adapters, cpu_level, device, devices, gpu_counters, initialize, inject_panic, loss_gradient,
         loss_values, metric_values, names, next_seed, num_threads, runs_on_gpu, set_device, set_num_threads,
-        set_random_seed,
+        set_random_seed, wgpu_version,
     };
     #[pymodule_export]
     use super::layer::{Layer, Variable};

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gradients::Gradients;
 use crate::infer::{Evaluation, Prediction};
 use crate::io::describe;
-use crate::model::{self, Graph, Samples};
+use crate::model::{self, Graph, Samples, Task};
 use crate::train::{Fit, Schedule};
 use numpy::{PyArrayDyn, PyUntypedArray};
 use pyo3::prelude::*;
@@ -214,8 +214,20 @@ impl Model {
     ) -> PyResult<(String, Parts, Parts)> {
         let device = device_of(device)?;
         let needs = detached(py, || self.0.memory(batch_size, samples, device))?;
-        let name = device.map_or_else(Device::current, Ok)?.to_string();
-        Ok((name, needs.training.by_name(), needs.prediction.by_name()))
+        Ok((needs.device.to_string(), needs.training.by_name(), needs.prediction.by_name()))
+    }
+    /// What `auto` has chosen: tasks, sizes, devices.
+    #[getter]
+    fn choices(&self) -> Vec<(String, usize, String)> {
+        let choices = self.0.choices().into_iter();
+        choices.map(|(task, size, device)| (task.to_string(), size, device.to_string())).collect()
+    }
+    #[setter]
+    fn set_choices(&self, choices: Vec<(String, usize, String)>) -> PyResult<()> {
+        let parsed = choices
+            .into_iter()
+            .map(|(task, size, device)| Ok((Task::parse(&task, "devices")?, size, Device::parse(&device, "devices")?)));
+        Ok(guarded(|| self.0.set_choices(parsed.collect::<Result<Vec<_>>>()?))?)
     }
     fn slot_count(&self) -> PyResult<usize> {
         Ok(self.0.slot_count()?)

@@ -4,6 +4,7 @@
 use super::arrays::{array_of, borrow, is_plain};
 use super::error::{detached, guarded};
 use super::model::{Arrays, Model, borrow_all};
+use crate::backend::Device;
 use crate::data::Array;
 use crate::error::Error;
 use crate::predictor::{self, Options, Precision};
@@ -67,10 +68,12 @@ impl Predictor {
         plain: bool,
         precision: &str,
         calibrate: Option<Bound<PyUntypedArray>>,
+        device: &str,
     ) -> PyResult<Self> {
+        let device = Device::parse(device, "device")?;
         let precision = precision.parse().map_err(|_| Error::unknown("precision", precision, Precision::VARIANTS))?;
         let calibration = calibrate.map(|x| borrow(&x, "calibrate")).transpose()?;
-        let options = Options { precision, calibration, ..Options::default() };
+        let options = Options { precision, calibration, device, ..Options::default() };
         let inner = detached(py, || model.0.predictor(&options))?;
         Ok(Predictor { inner, plain })
     }
@@ -115,6 +118,12 @@ impl Predictor {
         let out = detached(py, || self.inner.predict(x))?;
         let shapes = self.inner.output_shapes().iter();
         out.into_iter().zip(shapes).map(|(out, shape)| array_of(py, out, &[&[rows], &shape[..]].concat())).collect()
+    }
+
+    /// Where it runs.
+    #[getter]
+    fn device(&self) -> String {
+        self.inner.device().to_string()
     }
 
     /// Without the batch dimension.

@@ -58,7 +58,7 @@ def close(a: Any, b: Any, tolerance: float = TOLERANCE) -> None:
 def test_devices_are_listed_and_set(gpu: str) -> None:
     assert config.list_devices()[:2] == ["cpu", gpu]
     assert set(config.device_names()) == set(config.list_devices())
-    assert config.device() == os.environ.get("IRONHORN_DEVICE", "cpu")
+    assert config.device() == {"gpu": gpu}.get(named := os.environ.get("IRONHORN_DEVICE", "cpu"), named)
     config.set_device("gpu")
     assert config.device() == gpu
     config.set_device("cpu")
@@ -67,7 +67,7 @@ def test_devices_are_listed_and_set(gpu: str) -> None:
 
 def test_unknown_devices_are_refused() -> None:
     for bad in ("cuda", "gpu:", "gpu:x", ""):
-        with pytest.raises(ValueError, match='expected "cpu", "gpu" or "gpu:N"'):
+        with pytest.raises(ValueError, match='expected "cpu", "gpu", "gpu:N" or "auto"'):
             config.set_device(bad)
     with pytest.raises(TypeError):
         config.set_device(0)  # type: ignore[arg-type]

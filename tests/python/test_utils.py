@@ -1,5 +1,6 @@
 """Helpers: split_dataset, and what ``python -m ironhorn info`` prints."""
 
+import json
 import os
 import subprocess
 import sys
@@ -102,7 +103,10 @@ def test_info_in_this_process():
     assert lines["ironhorn"].startswith(ironhorn.__version__) and lines["numpy"] == np.__version__
     assert lines["kernels"].split()[0] == ironhorn.config.cpu_level()
     assert lines["threads"].split()[0] == str(ironhorn.config.num_threads())
-    assert lines["cpu"] == ironhorn.config.device_names()["cpu"]
+    assert lines["cpu"].endswith(ironhorn.config.cpu_level())
+    assert lines["device"].startswith(ironhorn.config.device())
+    for name in ironhorn.list_devices()[1:]:
+        assert lines[name].startswith(ironhorn.config.device_names()[name])
 
 
 def test_info_tells_where_settings_come_from():
@@ -111,8 +115,50 @@ def test_info_tells_where_settings_come_from():
     run = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0 and run.stderr == ""
     lines = [" ".join(line.split()) for line in run.stdout.splitlines()]
-    assert "kernels portable (IRONHORN_CPU=portable)" in lines and "device cpu (IRONHORN_DEVICE=cpu)" in lines
+    assert "kernels portable (IRONHORN_CPU=portable)" in lines
+    assert "device cpu (IRONHORN_DEVICE=cpu); for all runs that name none" in lines
     assert any(line.startswith("threads 1 of ") and "(IRONHORN_NUM_THREADS=1)" in line for line in lines)
+
+
+def info_of(**settings):
+    command = [sys.executable, "-m", "ironhorn", "info", "--json"]
+    run = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0 and run.stderr == ""
+    return json.loads(run.stdout)
+
+
+def test_info_for_programs():
+    told = info_of(IRONHORN_DEVICE="auto", IRONHORN_NUM_THREADS="1")
+    assert told["ironhorn"] == ironhorn.__version__ and told["numpy"] == np.__version__
+    assert told["device"] == "auto" and told["device_from"] == "IRONHORN_DEVICE=auto"
+    assert told["threads"] == 1 and told["environment"]["IRONHORN_DEVICE"] == "auto"
+    assert [adapter["device"] for adapter in told["adapters"]] == ironhorn.list_devices()[1:]
+    for adapter in told["adapters"]:
+        assert adapter["type"] in ("discrete", "integrated", "virtual", "software", "other")
+        assert adapter["interface"] in ("vulkan", "metal", "dx12") and adapter["driver"]
+        assert all(value > 0 for value in adapter["limits"].values()) and "binding_bytes" in adapter["limits"]
+        assert set(adapter["features"].values()) <= {True, False}
+
+
+def test_info_survives_what_is_wrong():
+    """No adapter; a device that does not exist."""
+    told = info_of(VK_DRIVER_FILES="/nonexistent.json", VK_ICD_FILENAMES="/nonexistent.json", IRONHORN_DEVICE="tpu")
+    assert told["device"].startswith("error: IRONHORN_DEVICE: expected")
+    if sys.platform == "linux":
+        assert told["adapters"] == []
+
+
+def test_info_without_adapters_and_without_gpus(monkeypatch):
+    monkeypatch.setattr(ironhorn._core, "adapters", list)
+    assert "none found by Vulkan, Metal or DX12" in info()
+    monkeypatch.setattr(ironhorn._core, "wgpu_version", lambda: None)
+    assert "none: this build is without GPUs" in info()
+
+    def fails():
+        raise RuntimeError("the loader is broken")
+
+    monkeypatch.setattr(ironhorn._core, "adapters", fails)
+    assert "error: the loader is broken" in info()
 
 
 def test_a_command_that_does_not_exist(capsys):

@@ -107,6 +107,7 @@ class Compilation:
         engine = getattr(self, "_engine", None)
         if engine is not None and text:
             engine.compile(new_optimizer._native, text)
+            engine.choices = []  # of what was compiled before
         self._compiled_engine = engine if text else None
         self.optimizer = new_optimizer
         self.loss = loss

@@ -72,8 +72,9 @@ class Fitting(Evaluating):
                 iterator goes on. (Keras gives an iterator's first two batches again each time.)
             validation_batch_size: rows a step of validation; by default ``batch_size``.
             validation_freq: validate every so many epochs, or a list of epochs, counted from 1.
-            device: where to train and validate, e.g. ``"gpu"``; by default ``config.device()``. Weights and the
-                optimizer's state go along, so it may change from call to call.
+            device: where to train and validate: ``"cpu"``, ``"gpu"``, ``"gpu:N"`` or ``"auto"``, see
+                ``config.set_device``; by default ``config.device()``. Weights and the optimizer's state go along, so it
+                may change from call to call.
 
         Returns:
             A ``History``: ``history.history["loss"]`` and so on.
@@ -132,7 +133,7 @@ class Fitting(Evaluating):
             self.stop_training = False
             logs: dict[str, Any] = {}
             calls.on_train_begin()
-            if self._engine is not engine:  # a backup has brought another seed
+            if self._engine is not engine:  # a backup has brought another seed, or devices that were chosen
                 close(session, validation)
                 session = training()
                 validation = validating()

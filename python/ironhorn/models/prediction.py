@@ -100,7 +100,7 @@ class Predicting(Running):
         self.stop_predicting = False
         return self._packed([result])
 
-    def predictor(self, precision: str = "f32", calibrate: Any = None) -> Predictor:
+    def predictor(self, precision: str = "f32", calibrate: Any = None, device: str | None = None) -> Predictor:
         """An immutable copy of the weights, to be called from any number of threads: ``predict = model.predictor()``.
 
         Quickest is a chain of ``Dense``, activations, ``BatchNormalization`` and the like on rows: a row of a small net
@@ -120,13 +120,18 @@ class Predicting(Running):
         Args:
             precision: how the weights of dense layers are stored: ``"f32"``, ``"f16"``, ``"bf16"`` or ``"int8"``.
             calibrate: for ``"int8"`` alone, which needs it: samples like those to come.
+            device: where to compute: ``"cpu"``, which ``None`` means whatever ``config.device()`` is, or ``"gpu"``,
+                ``"gpu:N"`` for many rows at a time. An adapter takes ``"f32"`` alone, and calls from several threads
+                take turns there; its results differ from the CPU's by rounding.
 
         Raises:
-            ValueError: for an unknown precision, another one than ``"f32"`` for a model that is no chain of layers on
-                rows, weights beyond ±65504 with ``"f16"``, and samples that do not fit or are not finite.
+            ValueError: for an unknown precision, another one than ``"f32"`` on a GPU and for a model that is no chain
+                of layers on rows, weights beyond ±65504 with ``"f16"``, samples that do not fit or are not finite, and
+                unknown devices and ``"auto"``.
+            DeviceError: if there is no such device.
             RuntimeError: if the model is not built.
         """
-        return Predictor(self, precision, calibrate)
+        return Predictor(self, precision, calibrate, device)
 
     def _predict_session(self, packed: Data, size: int, steps: int | None, device: str | None) -> Any:
         self._ensure_built_for(packed.x)

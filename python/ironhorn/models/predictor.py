@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..config import _resolve
 from ..layers.structure import flatten, is_nested
 from ..layers.tensor import KerasTensor
 from . import data
@@ -46,8 +47,8 @@ class Predictor(_core.Predictor):
     """An immutable copy of a model's weights, to be asked by calling it: ``predict(x)``. ``Model.predictor`` makes it.
 
     Training the model afterwards changes nothing here. Any number of threads may call it at the same time. It runs on
-    the CPU. The results have the same bits as ``model.predict``'s there, for any number of rows and threads; those of
-    other precisions do not depend on rows and threads either.
+    the ``device`` that it was made for. The results have the same bits as ``model.predict``'s there, for any number of
+    rows and threads; those of other precisions do not depend on rows and threads either.
 
     ``predict(x, out=None)``:
 
@@ -63,14 +64,19 @@ class Predictor(_core.Predictor):
     Raises:
         ValueError: for values and shapes that do not fit.
         TypeError: for wrong types and dtypes.
+        DeviceError: if a GPU is lost or out of memory; the next call opens it anew.
     """
 
     _signature: Signature
 
-    def __new__(cls, model: Any, precision: str = "f32", calibrate: Any = None) -> "Predictor":
+    def __new__(
+        cls, model: Any, precision: str = "f32", calibrate: Any = None, device: str | None = None
+    ) -> "Predictor":
         """See ``Model.predictor``."""
         if not isinstance(precision, str):
             raise TypeError(f"`precision` must be a string. Received: precision={precision!r}")
+        place = "cpu" if device is None else device
+        _resolve(place)
         engine, signature = model._engine_model(), Signature(model)
         samples = None
         if calibrate is not None:
@@ -78,7 +84,7 @@ class Predictor(_core.Predictor):
             if len(arrays) > 1:
                 raise ValueError(f"`calibrate` is for a model of one input. Received: {len(arrays)} inputs")
             samples = arrays[0]
-        self = super().__new__(cls, engine, signature.is_plain, precision, samples)
+        self = super().__new__(cls, engine, signature.is_plain, precision, samples, place)
         self._signature = signature
         return self
 

@@ -31,6 +31,18 @@ class Running(Compilation):
     def _packed(self, results: Sequence[NDArray[np.float32]]) -> Any:
         raise NotImplementedError
 
+    @property
+    def chosen_devices(self) -> dict[tuple[str, int], str]:
+        """What the device ``"auto"`` has chosen so far, by kind of run and size: ``{("train", 256): "gpu:0"}``.
+
+        The kinds are ``"train"``, ``"train_on_batch"`` (where the data are one batch) and ``"evaluate"`` with the rows
+        of a batch, and ``"predict"`` with the rows of a call, rounded up to a power of two. Files keep it; ``compile``
+        forgets it.
+        """
+        engine = getattr(self, "_engine", None)
+        choices = [] if engine is None else engine.choices
+        return {(task, size): device for task, size, device in choices}
+
     def _fill_metrics(self, session: Any) -> None:
         fill_metrics(self._compiled_outputs, session, self._engine_model().output_shapes)
 

@@ -67,6 +67,11 @@ def random_of(model: Any) -> tuple[int, int, int] | None:
     return (model._seed, *(model._engine.position if model._engine is not None else (0, 0)))
 
 
+def devices_of(engine: Any) -> list[tuple[str, str]]:
+    """What the device "auto" has chosen, as a text of the file; none where nothing was chosen."""
+    return [("devices", text_of(engine.choices))] if engine.choices else []
+
+
 def engine_of(model: Any) -> Any:
     """The engine's model; ``None`` where sizes are unknown."""
     try:
@@ -88,6 +93,7 @@ def _write(model: Any, path: str | None, own: training.Own) -> bytes | None:
     engine, texts = engine_of(model), []
     if engine is not None:
         texts.append(("model", engine.describe(model.variables)))
+        texts += devices_of(engine)
     native = None
     if model.compiled:
         form["compile"] = training.stored(model, own)
@@ -182,6 +188,7 @@ def _read(file: Any, name: str, custom: Mapping[str, Any], compiled: bool) -> An
     if file.kind != "model":
         raise LoadError(f"{name}: metadata 'kind': expected 'model', received '{file.kind}'; see load_weights")
     file.check()
+    choices = file.choices
     text, graph = file.text("python"), file.text("model")
     with load_errors(name):
         form = revived(json.loads(text)) if text is not None else {}
@@ -209,6 +216,8 @@ def _read(file: Any, name: str, custom: Mapping[str, Any], compiled: bool) -> An
             training.compile_stored(model, form["compile"], custom)
             native = model.optimizer._native if file.has_optimizer else None
         file.restore(model.variables, native)
+        if choices:  # after compile, which forgets them
+            model._engine_model().choices = choices
     return model
 
 

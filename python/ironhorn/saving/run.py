@@ -5,11 +5,11 @@ from typing import Any
 
 from .. import _core
 from ..errors import LoadError
-from .files import checked_path, random_of, text_of
+from .files import checked_path, devices_of, random_of, text_of
 
 
 def save_state(model: Any, path: Any, extra: dict[str, Any] | None = None) -> None:
-    """Writes weights, the optimizer's state, the position of the random streams, and a dict, to one file.
+    """Writes weights, the optimizer's state, the position of the random streams, devices that were chosen, and a dict.
 
     Args:
         model: built and compiled.
@@ -23,8 +23,8 @@ def save_state(model: Any, path: Any, extra: dict[str, Any] | None = None) -> No
     """
     if not model.compiled or not model.built:
         raise ValueError(f"Model '{model.name}' must be built and compiled before its state is saved.")
-    model._engine_model()
-    texts = [("extra", text_of(extra if extra is not None else {}))]
+    engine = model._engine_model()
+    texts = [("extra", text_of(extra if extra is not None else {})), *devices_of(engine)]
     native = model.optimizer._native
     _core.write_file(checked_path(path), "state", texts, model.variables, native, random_of(model))
 
@@ -32,7 +32,8 @@ def save_state(model: Any, path: Any, extra: dict[str, Any] | None = None) -> No
 def load_state(model: Any, path: Any) -> dict[str, Any]:
     """Puts a model, compiled as the saved one was, where ``save_state`` found that; returns ``extra``.
 
-    Where the model has another seed than the saved one, it takes that; a ``fit`` that is under way keeps its own.
+    Where the model has another seed than the saved one, or other devices were chosen, it takes those; a ``fit`` that is
+    under way keeps its own.
 
     Raises:
         ValueError: if the model is not built or not compiled.
@@ -42,12 +43,15 @@ def load_state(model: Any, path: Any) -> dict[str, Any]:
         raise ValueError(f"Model '{model.name}' must be built and compiled before its state is loaded.")
     name = checked_path(path)
     file = _core.File.open(name)
-    text, random = file.text("extra"), file.random
+    text, random, choices = file.text("extra"), file.random, file.choices
     extra = json.loads(text) if text is not None else None
     if file.kind != "state" or not isinstance(extra, dict) or random is None or not file.has_optimizer:
         raise LoadError(f"{name}: expected the state of a run, received a file of kind '{file.kind}'")
     file.restore(model.variables, model.optimizer._native)
-    if model._seed != random[0]:
+    if model._seed != random[0] or (choices and choices != model._engine_model().choices):
         model._seed, model._engine = random[0], None
-    model._engine_model().position = random[1:]
+    engine = model._engine_model()
+    engine.position = random[1:]
+    if choices:
+        engine.choices = choices
     return extra

@@ -4,6 +4,7 @@
 //! handles are left alone there, for their threads are not.
 
 use super::pipelines::{Pipeline, build};
+use crate::backend::device::Adapter;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::pin::pin;
@@ -71,28 +72,39 @@ fn adapters_of(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// The names of the adapters, in the order of their numbers.
-pub fn names() -> Vec<String> {
-    with_found(|found| found.adapters.iter().map(|a| a.get_info().name).collect())
+/// What is known of the adapters, in the order of their numbers.
+pub fn adapters() -> Vec<Adapter> {
+    with_found(|found| found.adapters.iter().map(describe).collect())
 }
 
-/// What each adapter is behind and how large things may be, in the order of their numbers.
-pub fn limits() -> Vec<String> {
-    let text = |adapter: &wgpu::Adapter| {
-        let (info, limits) = (adapter.get_info(), adapter.limits());
-        format!(
-            "{:?}, {:?}, driver {} {}; a buffer up to {} MiB, bound up to {} MiB, {} threads a workgroup with {} KiB",
-            info.backend,
-            info.device_type,
-            info.driver,
-            info.driver_info,
-            limits.max_buffer_size >> 20,
-            limits.max_storage_buffer_binding_size >> 20,
-            limits.max_compute_invocations_per_workgroup,
-            limits.max_compute_workgroup_storage_size >> 10,
-        )
+fn describe(adapter: &wgpu::Adapter) -> Adapter {
+    use wgpu::{DeviceType, Features};
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let kind = match info.device_type {
+        DeviceType::DiscreteGpu => "discrete",
+        DeviceType::IntegratedGpu => "integrated",
+        DeviceType::VirtualGpu => "virtual",
+        DeviceType::Cpu => "software",
+        DeviceType::Other => "other",
     };
-    with_found(|found| found.adapters.iter().map(text).collect())
+    Adapter {
+        name: info.name,
+        kind,
+        interface: info.backend.to_str().to_string(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+        limits: vec![
+            ("buffer_bytes", limits.max_buffer_size),
+            ("binding_bytes", limits.max_storage_buffer_binding_size),
+            ("bindings", limits.max_storage_buffers_per_shader_stage.into()),
+            ("workgroup_invocations", limits.max_compute_invocations_per_workgroup.into()),
+            ("workgroup_bytes", limits.max_compute_workgroup_storage_size.into()),
+            ("workgroups", limits.max_compute_workgroups_per_dimension.into()),
+        ],
+        features: vec![
+            ("subgroups", features.contains(Features::SUBGROUP)),
+            ("shader-f16", features.contains(Features::SHADER_F16)),
+        ],
+    }
 }
 
 /// An opened device.

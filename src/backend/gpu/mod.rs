@@ -39,7 +39,7 @@ mod windows;
 
 pub use device::Counters;
 
-use super::{Backend, Executor, Purpose, Usage, UsageOf};
+use super::{Adapter, Backend, Executor, Purpose, Usage, UsageOf};
 use crate::error::Result;
 use crate::plan::Plan;
 use device::Gpu;
@@ -70,14 +70,9 @@ impl GpuBackend {
         self.gpu.name()
     }
 
-    /// The names of all adapters.
-    pub fn names() -> Vec<String> {
-        device::names()
-    }
-
-    /// The driver and the limits of each adapter, as text.
-    pub fn limits() -> Vec<String> {
-        device::limits()
+    /// What is known of all adapters.
+    pub fn adapters() -> Vec<Adapter> {
+        device::adapters()
     }
 
     /// Dispatches and submissions so far, of all who use this adapter.
