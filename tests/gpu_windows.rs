@@ -189,7 +189,7 @@ fn a_data_set_of_the_size_of_mnist() {
         (fit.logs()[0].1, weights(&model).concat())
     };
     let (loss, gpu) = train(Box::new(GpuBackend::open(0).unwrap()));
-    let (expected, cpu) = train(Box::new(ironhorn::backend::cpu::CpuBackend::default()));
+    let (expected, cpu) = train(Box::<ironhorn::backend::cpu::CpuBackend>::default());
     common::gpu::close("weights", &gpu, &cpu, 1e-5);
     assert!((loss - expected).abs() < 1e-4, "{loss} and {expected}");
 }

@@ -92,7 +92,7 @@ mod tests {
             let mut executor = backend.executor(plan, &Purpose::Predict, batch).unwrap();
             executor.bind_data(feed.clone()).unwrap();
             let mut out = vec![0.0; samples * 3];
-            executor.forward(&*model.snapshot().unwrap(), 0..samples, &mut [&mut out]).unwrap();
+            executor.forward(&model.snapshot().unwrap(), 0..samples, &mut [&mut out]).unwrap();
             assert_eq!(said.total(), held(&executor.memory) + 2 * stored, "blocks of {batch}");
         }
     }
