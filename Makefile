@@ -109,6 +109,11 @@ bench-quick: $(BUILT) $(PEERS) ## The same in 8 minutes: fewer and shorter round
 bench-real: $(BUILT) $(PEERS) ## Real data: time to a target score, scores after 1, 10 and 60 s (an hour and a half)
 	$(PY) benches/real.py
 
+.PHONY: bench-gpu
+bench-gpu: $(BUILT) ## Race on the first GPU against the CPU (and PyTorch and JAX on CUDA, where they are), and the crossover
+	$(PY) benches/compare.py --device gpu
+	$(PY) benches/crossover.py
+
 .PHONY: wheel
 wheel: $(TOOLS) ## Build a wheel into dist/
 	$(VENV)/bin/maturin build --release --out dist
