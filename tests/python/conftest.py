@@ -46,6 +46,19 @@ def quick_folder(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
+@pytest.fixture(scope="module")
+def gpu() -> str:
+    """The first adapter. Without one a test is skipped; with ``IRONHORN_REQUIRE_GPU=1`` it fails then."""
+    try:
+        ironhorn.set_device("gpu")
+    except ironhorn.errors.DeviceError as error:
+        if os.environ.get("IRONHORN_REQUIRE_GPU") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    ironhorn.set_device(None)
+    return "gpu:0"
+
+
 @pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
     """Whatever threads a test starts are gone when it ends."""

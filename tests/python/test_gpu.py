@@ -28,19 +28,6 @@ def default_device() -> Iterator[None]:
     config.set_device(None)
 
 
-@pytest.fixture(scope="module")
-def gpu() -> str:
-    """The first adapter."""
-    try:
-        config.set_device("gpu")
-    except DeviceError as error:
-        if os.environ.get("IRONHORN_REQUIRE_GPU") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    config.set_device(None)
-    return "gpu:0"
-
-
 def net(optimizer: Any = "adam") -> Any:
     ironhorn.utils.clear_session()
     ironhorn.utils.set_random_seed(7)

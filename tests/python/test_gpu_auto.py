@@ -17,7 +17,7 @@ import pytest
 
 import ironhorn
 from ironhorn.callbacks import BackupAndRestore, Callback
-from ironhorn.errors import DeviceError, LoadError
+from ironhorn.errors import LoadError
 from ironhorn.layers import BatchNormalization, Dense, Dropout
 
 RNG = np.random.default_rng(5)
@@ -29,19 +29,6 @@ Y = RNG.integers(0, 3, 192)
 def default_device() -> Iterator[None]:
     yield
     ironhorn.set_device(None)
-
-
-@pytest.fixture(scope="module")
-def gpu() -> str:
-    """The first adapter."""
-    try:
-        ironhorn.set_device("gpu")
-    except DeviceError as error:
-        if os.environ.get("IRONHORN_REQUIRE_GPU") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    ironhorn.set_device(None)
-    return "gpu:0"
 
 
 def net() -> Any:

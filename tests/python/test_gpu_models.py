@@ -4,7 +4,6 @@ Without an adapter these tests are skipped with the reason; with ``IRONHORN_REQU
 """
 
 import gc
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,17 @@ import numpy as np
 import pytest
 
 import ironhorn
-from ironhorn import config, layers, optimizers
+from ironhorn import layers, optimizers
 from ironhorn.errors import DeviceError
 from ironhorn.layers import Dense
+
+pytestmark = pytest.mark.usefixtures("gpu")
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(70, 6)).astype("float32")
 IDS = RNG.integers(0, 9, size=(70, 4))
 CLASSES = np.arange(70) % 3
 Y = RNG.normal(size=(70, 2)).astype("float32")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def gpu() -> str:
-    """The first adapter."""
-    try:
-        config.set_device("gpu")
-    except DeviceError as error:
-        if os.environ.get("IRONHORN_REQUIRE_GPU") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    config.set_device(None)
-    return "gpu:0"
 
 
 def everything(optimizer: Any) -> Any:

@@ -17,21 +17,9 @@ from ironhorn import layers
 from ironhorn.errors import DeviceError
 from ironhorn.layers import Dense
 
+pytestmark = pytest.mark.usefixtures("gpu")
+
 RNG = np.random.default_rng(8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def gpu() -> str:
-    """The first adapter."""
-    try:
-        ironhorn.set_device("gpu")
-    except DeviceError as error:
-        if os.environ.get("IRONHORN_REQUIRE_GPU") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    finally:
-        ironhorn.set_device(None)
-    return "gpu:0"
 
 
 def rows(count: int, columns: int = 7) -> np.ndarray:

@@ -24,6 +24,7 @@ mod fault;
 pub mod gemm;
 mod kinds;
 mod lines;
+mod lockstep;
 mod memory;
 mod merge;
 mod noise;
