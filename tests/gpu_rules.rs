@@ -92,14 +92,7 @@ fn every_loss() {
     ]);
     for (loss, config) in losses {
         let name = loss.to_lowercase();
-        let last = match () {
-            () if name.contains("binary") => "sigmoid",
-            () if ["crossentropy", "cross_entropy", "dice", "tversky", "kl"].iter().any(|p| name.contains(p)) => {
-                "softmax"
-            }
-            () if name.contains("hinge") || name.contains("cosine") => "linear",
-            () => "softplus",
-        };
+        let last = activation_for(&name);
         let layers = vec![
             ("Dense", json!({"units": 5, "activation": "tanh"})),
             ("Dense", json!({"units": 3, "activation": last})),

@@ -166,14 +166,7 @@ fn fifty_steps_of_every_activation_and_loss() {
     }
     for loss in Loss::names() {
         let name = loss.to_lowercase();
-        let last = match () {
-            () if name.contains("binary") => "sigmoid",
-            () if ["crossentropy", "cross_entropy", "dice", "tversky", "kl"].iter().any(|p| name.contains(p)) => {
-                "softmax"
-            }
-            () if name.contains("hinge") || name.contains("cosine") => "linear",
-            () => "softplus",
-        };
+        let last = activation_for(&name);
         let axis = if ["dice", "tversky"].contains(&loss) { json!({"axis": -1}) } else { json!({}) };
         let form = json!({"class_name": loss, "config": axis});
         let rate = if name.contains("percentage") { 1e-4 } else { 0.05 };

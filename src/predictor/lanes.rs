@@ -6,14 +6,13 @@
 use crate::backend::{Device, Executor, Purpose};
 use crate::data::Feed;
 use crate::error::Result;
+use crate::infer::BLOCK;
 use crate::params::Snapshot;
 use crate::plan::Plan;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Executors at most.
 const LANES: usize = 2;
-/// Samples of a block.
-const BLOCK: usize = 256;
 
 /// A plan, its weights, and executors on a device.
 pub(super) struct Lanes {

@@ -75,3 +75,13 @@ pub fn compare_all(name: &str, a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)
         close(&format!("{name}: {what}"), a, b, tolerance);
     }
 }
+
+/// The activation whose outputs a loss takes; `loss` is its name in lower case.
+pub fn activation_for(loss: &str) -> &'static str {
+    match () {
+        () if loss.contains("binary") => "sigmoid",
+        () if ["crossentropy", "cross_entropy", "dice", "tversky", "kl"].iter().any(|p| loss.contains(p)) => "softmax",
+        () if loss.contains("hinge") || loss.contains("cosine") => "linear",
+        () => "softplus",
+    }
+}

@@ -80,7 +80,7 @@ impl Task for InputGradient {
             return;
         }
         // The kernel is turned around a block of terms at a time, while the block before is still in the first-level cache.
-        let b = Panels { start: self.scratch, stride: DEPTH_BLOCK.min(self.columns).next_multiple_of(PANEL) * PANEL };
+        let b = Panels { start: self.scratch, stride: input_gradient_floats(self.columns) / 2 };
         for panel in self.share.panels.clone().step_by(V::TILE_PANELS) {
             let across = (self.share.panels.end - panel).min(V::TILE_PANELS);
             for from in (0..self.columns).step_by(DEPTH_BLOCK) {

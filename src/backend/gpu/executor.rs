@@ -185,8 +185,7 @@ impl Executor for GpuExecutor {
 
     fn run_steps(&mut self, steps: &Steps, optimizer: &mut OptimizerState, totals: &mut Totals) -> Result<usize> {
         optimizer.ensure_slots(&self.plan)?;
-        let decays = self.plan.variables.iter().map(|v| optimizer.decays(v.id())).collect();
-        self.compile(Some(Course { config: optimizer.config().clone(), decays }))?;
+        self.compile(Some(Course::of(optimizer, &self.plan)))?;
         let outcome = self.train(steps, optimizer, totals);
         if let Err(Error::NonFinite { step, .. }) = outcome
             && step > steps.from

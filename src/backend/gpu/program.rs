@@ -9,7 +9,7 @@ use super::schedule::{Node, Tail, nodes};
 use super::wgsl::{self, Product};
 use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::error::{Error, Result};
-use crate::optimizers::OptimizerConfig;
+use crate::optimizers::{OptimizerConfig, OptimizerState};
 use crate::plan::{Kind, Plan, Stage, TensorId};
 use std::collections::{HashMap, HashSet};
 
@@ -55,6 +55,14 @@ pub struct Course {
     pub config: OptimizerConfig,
     /// Whether each variable decays.
     pub decays: Vec<bool>,
+}
+
+impl Course {
+    /// What `optimizer` does to the variables of a plan.
+    pub fn of(optimizer: &OptimizerState, plan: &Plan) -> Self {
+        let decays = plan.variables.iter().map(|v| optimizer.decays(v.id())).collect();
+        Course { config: optimizer.config().clone(), decays }
+    }
 }
 
 /// What is known while a program is made.

@@ -28,10 +28,7 @@ pub fn usage(gpu: &Gpu, run: &UsageOf) -> Result<Usage> {
     let UsageOf { plan, purpose, samples, optimizer, .. } = *run;
     support::check(plan, purpose)?;
     let batch = if matches!(purpose, Purpose::Predict) { block(gpu, plan, run.batch) } else { run.batch };
-    let course = optimizer.map(|o| Course {
-        config: o.config().clone(),
-        decays: plan.variables.iter().map(|v| o.decays(v.id())).collect(),
-    });
+    let course = optimizer.map(|optimizer| Course::of(optimizer, plan));
     let program = room::program(gpu, plan, purpose, batch, course.as_ref())?;
     let slots = course.as_ref().map_or(0, |course| course.config.seen_slots());
     let mut usage = Usage::default();

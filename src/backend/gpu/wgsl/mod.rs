@@ -25,6 +25,7 @@ fn shader(constants: &[(&str, &dyn Display)], parts: &[&str]) -> String {
 }
 
 const TAIL: &str = include_str!("../shaders/tail.wgsl");
+const TAIL_STORE: &str = include_str!("../shaders/tail_store.wgsl");
 
 /// A product's shader. `access` are the buffers whose lines are as long as C's, and whether they are written; `along` is as
 /// [`Tile::text`] says.
@@ -67,7 +68,7 @@ pub fn dense(tail: TailVariant, bias: bool, gather: bool, product: Product) -> S
         [("BIAS", &bias), ("GATHER", &gather), ("KEEP_INPUT", &tail.keep_input), ("DROPOUT", &tail.dropout)];
     let own = include_str!("../shaders/dense.wgsl");
     let access = [("kernel", false), ("bias", false), ("z", true), ("y", true), ("dropped", true)];
-    product_shader(&constants, &[&tail.functions(), TAIL, own], &access, product, [true, false])
+    product_shader(&constants, &[&tail.functions(), TAIL, own, TAIL_STORE], &access, product, [true, false])
 }
 
 /// dx = dy · kernelᵀ, and on through a tail.
@@ -77,7 +78,7 @@ pub fn input_gradient(tail: Option<TailVariant>, accumulate: bool, product: Prod
         [("TAIL", &through), ("KEEP_INPUT", &tail.keep_input), ("DROPOUT", &tail.dropout), ("ACCUMULATE", &accumulate)];
     let own = include_str!("../shaders/input_gradient.wgsl");
     let access = [("z", false), ("y", false), ("dx", true)];
-    product_shader(&constants, &[&tail.functions(), TAIL, own], &access, product, [true, true])
+    product_shader(&constants, &[&tail.functions(), TAIL, own, TAIL_STORE], &access, product, [true, true])
 }
 
 /// Which part of a dense layer's variables is trained, and how.
