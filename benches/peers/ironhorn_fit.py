@@ -1,16 +1,17 @@
-"""Ironhorn as a user writes it: one `fit` an epoch, default threads."""
+"""Ironhorn as a user writes it, with default threads."""
 
 import functools
 
 from jobs import Job, data
 
 import ironhorn
+import ironhorn.callbacks
 import ironhorn.layers
 import ironhorn.models
 import ironhorn.optimizers
 import ironhorn.utils
-from peers import NARROW, Epoch, timed
-from peers.keras_like import model_of
+from peers import NARROW, Epoch
+from peers.keras_like import model_of, run_epochs
 
 VERSIONS = {"ironhorn": f"{ironhorn._core.__version__} ({ironhorn._core.cpu_level()})"}
 
@@ -23,15 +24,11 @@ class Trainer:
         self.model.set_weights(weights)
         self.threads = ironhorn._core.num_threads()
 
-    def train(self) -> float:
-        history = self.model.fit(self.x, self.y, batch_size=self.batch, epochs=1, shuffle=self.shuffle, verbose=0)
-        return history.history["loss"][-1]
-
     def predict(self, x):
         return self.model.predict(x, verbose=0)
 
     def run(self, epochs: int) -> list[Epoch]:
-        return timed(self.train, epochs)
+        return run_epochs(self.model, ironhorn, self.x, self.y, epochs, batch_size=self.batch, shuffle=self.shuffle)
 
 
 def predictors(job: Job, weights):

@@ -3,7 +3,7 @@
 from jobs import Job
 
 import ironhorn
-from peers import ironhorn_fit
+from peers import Epoch, ironhorn_fit
 
 names = dict(ironhorn._core.devices())
 if "gpu:0" not in names:
@@ -18,10 +18,10 @@ class Trainer(ironhorn_fit.Trainer):
         super().__init__(job, *arguments)
         self.steps = job.steps
 
-    def train(self) -> float:
+    def run(self, epochs: int) -> list[Epoch]:
         before = ironhorn._core.gpu_counters(0)
-        loss = super().train()
+        results = super().run(epochs)
         after = ironhorn._core.gpu_counters(0)
-        counts = [(now - then) / self.steps for now, then in zip(after, before, strict=True)]
+        counts = [(now - then) / (epochs * self.steps) for now, then in zip(after, before, strict=True)]
         self.per_step = dict(zip(("dispatches", "submissions"), counts, strict=True))
-        return loss
+        return results

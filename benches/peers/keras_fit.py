@@ -1,33 +1,16 @@
-"""Keras on the backend that KERAS_BACKEND names: one `fit` over all epochs, each timed by a callback."""
+"""Keras on the backend that KERAS_BACKEND names: trained as Ironhorn is."""
 
 import importlib
-import time
 
 import keras
 import numpy as np
 from jobs import Job
 
 from peers import Epoch
-from peers.keras_like import model_of
+from peers.keras_like import model_of, run_epochs
 
 BACKEND = keras.backend.backend()
 VERSIONS = {"keras": keras.__version__, BACKEND: importlib.import_module(BACKEND).__version__}
-
-
-class Timer(keras.callbacks.Callback):
-    """The loss in the logs is a plain number, so an epoch's work has ended when its end is called."""
-
-    def __init__(self):
-        super().__init__()
-        self.epochs: list[Epoch] = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.process_time(), time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        loss = float(logs["loss"])
-        cpu, wall = self.began
-        self.epochs.append(Epoch(time.perf_counter() - wall, time.process_time() - cpu, loss))
 
 
 class Trainer:
@@ -56,10 +39,7 @@ class Trainer:
         return keras.ops.convert_to_numpy(keras.ops.softmax(out)) if self.logits else out
 
     def run(self, epochs: int) -> list[Epoch]:
-        timer = Timer()
-        fixed = {"batch_size": self.batch, "shuffle": self.shuffle, "verbose": 0}
-        self.model.fit(self.x, self.y, epochs=epochs, callbacks=[timer], **fixed)
-        return timer.epochs
+        return run_epochs(self.model, keras, self.x, self.y, epochs, batch_size=self.batch, shuffle=self.shuffle)
 
 
 def predictors(job: Job, weights):
