@@ -59,7 +59,7 @@ impl Context<'_> {
             None => {
                 let (row, column) = (sample * ids.rows() + e / ids.columns(), e % ids.columns());
                 // SAFETY: the element is the sample's, and was computed before.
-                f64::from(unsafe { *self.memory.values[stage.input()].at(column / PANEL, row).add(column % PANEL) })
+                f64::from(unsafe { *self.values[stage.input()].at(column / PANEL, row).add(column % PANEL) })
             }
         };
         row_of(id, layout.rows)
@@ -67,7 +67,7 @@ impl Context<'_> {
 
     /// Rows of a table into this worker's rows of a stage's output.
     pub(super) fn embed(&self, stage: &Stage, table: usize, rows: Range<usize>, step: &Step) {
-        let (layout, y) = (self.plan.variables[table].layout(), self.memory.values[stage.output]);
+        let (layout, y) = (self.plan.variables[table].layout(), self.values[stage.output]);
         for r in rows {
             let row = self.looked_up(stage, layout, step, r);
             for panel in 0..panels(layout.columns) {

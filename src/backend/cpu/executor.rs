@@ -57,10 +57,10 @@ impl CpuBackend {
     /// The executor itself, which can do more than any backend's.
     pub(crate) fn executor(&self, plan: &Arc<Plan>, purpose: &Purpose, batch: usize) -> Result<CpuExecutor> {
         // The optimizer is not known yet, so training is scheduled when it first runs.
-        let program = Program::new(plan, purpose, None, self.force_general);
+        let program = Program::new(plan, purpose, batch, None, self.force_general);
         let memory = match purpose {
             Purpose::Train(_) => Vec::new(),
-            _ => vec![Memory::new(plan, purpose, batch, &program.general)?],
+            _ => vec![Memory::new(plan, purpose, batch, &program)?],
         };
         let (plan, purpose) = (plan.clone(), purpose.clone());
         Ok(CpuExecutor {
@@ -103,8 +103,8 @@ impl CpuExecutor {
     fn schedule(&mut self, optimizer: &OptimizerState) -> Result<()> {
         if self.scheduled.as_ref() != Some(optimizer.config()) {
             let config = Some(optimizer.config());
-            self.program = Program::new(&self.plan, &self.purpose, config, self.backend.force_general);
-            self.memory = vec![Memory::new(&self.plan, &self.purpose, self.batch, &self.program.general)?];
+            self.program = Program::new(&self.plan, &self.purpose, self.batch, config, self.backend.force_general);
+            self.memory = vec![Memory::new(&self.plan, &self.purpose, self.batch, &self.program)?];
             self.scheduled = config.cloned();
         }
         Ok(())
@@ -136,7 +136,7 @@ impl CpuExecutor {
     /// Makes memory for `threads` workers that run alone.
     fn ensure_memories(&mut self, threads: usize) -> Result<()> {
         while self.memory.len() < threads {
-            self.memory.push(Memory::new(&self.plan, &self.purpose, self.batch, &self.program.general)?);
+            self.memory.push(Memory::new(&self.plan, &self.purpose, self.batch, &self.program)?);
         }
         Ok(())
     }
@@ -153,6 +153,7 @@ impl CpuExecutor {
             plan: &self.plan,
             program: &self.program,
             memory,
+            values: memory.values(0),
             feed,
             objectives: self.purpose.objectives(),
             training: self.purpose.is_training(),

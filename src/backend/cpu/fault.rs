@@ -77,7 +77,7 @@ impl Context<'_> {
         let mut row = vec![0.0; info.columns()];
         (0..samples * info.rows()).any(|r| {
             // SAFETY: the tensor has room for every row of a batch, and nobody else is at work.
-            unsafe { self.memory.values[tensor].read_row(r, &mut row) };
+            unsafe { self.values[tensor].read_row(r, &mut row) };
             row.iter().any(|x| !x.is_finite())
         })
     }

@@ -27,7 +27,7 @@ impl Context<'_> {
     /// A tensor's values as a matrix.
     fn value(&self, t: TensorId) -> Block {
         let tensor = &self.plan.tensors[t];
-        Block { at: self.memory.values[t], rows: tensor.rows(), columns: tensor.columns() }
+        Block { at: self.values[t], rows: tensor.rows(), columns: tensor.columns() }
     }
 
     /// The same for its gradient.
@@ -61,7 +61,7 @@ impl Context<'_> {
             // SAFETY: as above; the map leads from the output's elements to the input's.
             Kind::Rearrange { map } => unsafe { rearrange(samples(&share, y.rows), map, x, y) },
             Kind::Merge(merge) => {
-                let (values, inputs) = (&self.memory.values[..], &stage.inputs[..]);
+                let (values, inputs) = (self.values, &stage.inputs[..]);
                 self.level.run(Fold { merge: *merge, share, values, inputs, y: y.at });
             }
             Kind::Concatenate => {
@@ -135,7 +135,7 @@ impl Context<'_> {
                 rearrange_backward(samples(&share, dx.rows), map, dy, dx, accumulate);
             },
             Kind::Merge(merge) => {
-                let (merge, values, inputs) = (*merge, &self.memory.values[..], &stage.inputs[..]);
+                let (merge, values, inputs) = (*merge, self.values, &stage.inputs[..]);
                 self.level.run(FoldBackward { merge, share, values, inputs, i, dy: dy.at, dx: dx.at, accumulate });
             }
             Kind::Concatenate => {
@@ -152,7 +152,7 @@ impl Context<'_> {
                     others,
                     second: i == 1,
                     depth: dx.columns,
-                    other: self.memory.values[stage.inputs[1 - i]],
+                    other: self.values[stage.inputs[1 - i]],
                     dz: dy.at,
                     into: dx.at,
                     accumulate,

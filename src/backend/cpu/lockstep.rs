@@ -56,6 +56,7 @@ pub(super) struct Control<'a> {
 impl CpuExecutor {
     /// A worker's part of a training region: steps until the end, the deadline, or a reader who waits.
     pub(super) fn train(&self, context: &Context, worker: &Worker, steps: &Steps, first: u64, control: &Control) {
+        let context = &Context { values: context.memory.values(worker.index), ..*context };
         let mut clock = self.clock(worker);
         let mut totals = (worker.index == 0).then(|| control.totals.lock().unwrap_or_else(PoisonError::into_inner));
         let mut watch = Watch::new(steps.deadline);

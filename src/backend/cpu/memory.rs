@@ -2,6 +2,7 @@
 
 use super::dense::input_gradient_floats;
 use super::gemm::Panels;
+use super::program::Program;
 use super::rows::{TargetPlace, scratch_floats};
 use super::simd::PANEL;
 use super::skip::{columns_floats, product_floats};
@@ -10,7 +11,7 @@ use crate::backend::{Objective, Part, Purpose, Usage};
 use crate::error::{Error, Result};
 use crate::losses::TargetKind;
 use crate::params::{Line, Lines, lines, panels};
-use crate::plan::{Kind, Plan, Stage};
+use crate::plan::{Kind, Plan, Stage, TensorId};
 
 /// Row counts are rounded up to this, so that whole blocks can be touched.
 const ROW_BLOCK: usize = 16;
@@ -34,8 +35,10 @@ pub struct OutputMemory {
 
 /// The buffers, and where each begins. The pointers stay valid because no buffer is ever resized.
 pub struct Memory {
-    /// One a tensor; tensors that share storage share it here too.
-    pub values: Vec<Panels>,
+    /// One a tensor, a vector a worker; tensors that share storage share it here too. Workers share all but the copied ones.
+    values: Vec<Vec<Panels>>,
+    /// Tensors that each worker has a copy of its own of, with the rows of its matrix and its columns.
+    copied: Vec<(TensorId, usize, usize)>,
     /// One a tensor, empty where no gradient flows.
     pub gradients: Vec<Panels>,
     /// One a stage: the factors of dropout and noise, or what a normalization keeps for the way back: a batch
@@ -56,7 +59,7 @@ pub struct Memory {
     /// For products that skip zeros; they live while the scratch is used for other things.
     lists: Vec<Lines>,
     list_lines: usize,
-    _owned: Vec<Lines>,
+    owned: Vec<Lines>,
 }
 
 // SAFETY: the pointers lead into buffers that the struct owns; who may touch which part when is the schedule's affair.
@@ -92,31 +95,35 @@ impl Arena {
 const NOWHERE: Panels = Panels { start: std::ptr::null_mut(), stride: 0 };
 
 impl Memory {
-    /// Buffers for batches of up to `batch` samples. `general` tells the variables whose gradients are stored.
-    pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool]) -> Result<Self> {
+    /// Buffers for batches of up to `batch` samples. The program tells whose gradients are stored, and what
+    /// is copied.
+    pub fn new(plan: &Plan, purpose: &Purpose, batch: usize, program: &Program) -> Result<Self> {
         let mut arena = Arena::default();
-        let mut memory = Self::lay_out(plan, purpose, batch, general, &mut arena)?;
-        memory._owned = arena.owned;
+        let mut memory = Self::lay_out(plan, purpose, batch, program, &mut arena)?;
+        memory.owned = arena.owned;
         memory.ensure_workers(1)?;
         Ok(memory)
     }
 
     /// What that takes for `threads` workers, without taking it.
-    pub fn usage(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool], threads: usize) -> Result<Usage> {
+    pub fn usage(plan: &Plan, purpose: &Purpose, batch: usize, program: &Program, threads: usize) -> Result<Usage> {
         let mut arena = Arena { dry: true, ..Arena::default() };
-        let memory = Self::lay_out(plan, purpose, batch, general, &mut arena)?;
+        let memory = Self::lay_out(plan, purpose, batch, program, &mut arena)?;
         let a_worker = bytes_of(memory.scratch_lines.saturating_add(memory.list_lines));
         arena.usage.add(Part::Scratch, a_worker.saturating_mul(threads as u64));
+        for _ in 1..threads {
+            memory.copies(&mut arena)?;
+        }
         Ok(arena.usage)
     }
 
     /// All the bytes that are held.
     #[cfg(test)]
     pub fn allocated(&self) -> u64 {
-        [&self._owned, &self.scratch, &self.lists].into_iter().flatten().map(|l| bytes_of(l.len())).sum()
+        [&self.owned, &self.scratch, &self.lists].into_iter().flatten().map(|l| bytes_of(l.len())).sum()
     }
 
-    fn lay_out(plan: &Plan, purpose: &Purpose, batch: usize, general: &[bool], arena: &mut Arena) -> Result<Self> {
+    fn lay_out(plan: &Plan, purpose: &Purpose, batch: usize, program: &Program, arena: &mut Arena) -> Result<Self> {
         let capacity = |rows: usize| {
             batch
                 .checked_mul(rows)
@@ -124,13 +131,17 @@ impl Memory {
                 .and_then(|n| if n.is_multiple_of(PAGE_ROWS) { n.checked_add(ROW_BLOCK) } else { Some(n) })
                 .ok_or_else(|| Error::OutOfMemory { place: "activations".into(), bytes: usize::MAX })
         };
-        let training = purpose.is_training();
+        let (training, general) = (purpose.is_training(), &program.general);
+        let mut copied = Vec::new();
         let mut values = vec![NOWHERE; plan.tensors.len()];
         let mut gradients = values.clone();
         for (t, tensor) in plan.tensors.iter().enumerate() {
             if tensor.storage == t && tensor.uses > 0 {
-                values[t] =
-                    arena.matrix(Part::Activations, capacity(tensor.rows())?, tensor.columns(), "activations")?;
+                let (rows, columns) = (capacity(tensor.rows())?, tensor.columns());
+                values[t] = arena.matrix(Part::Activations, rows, columns, "activations")?;
+                if program.copied[t] {
+                    copied.push((t, rows, columns));
+                }
             }
             if purpose.has_gradients() && tensor.gradient == t && tensor.trained {
                 gradients[t] =
@@ -162,7 +173,8 @@ impl Memory {
         }
         let nowhere = vec![std::ptr::null_mut(); plan.variables.len()];
         let mut memory = Memory {
-            values,
+            values: vec![values],
+            copied,
             gradients,
             saved,
             stage_rows,
@@ -174,7 +186,7 @@ impl Memory {
             scratch_lines: scratch_floats_of(plan, batch).div_ceil(PANEL),
             lists: Vec::new(),
             list_lines: list_floats_of(plan, purpose, batch).div_ceil(PANEL),
-            _owned: Vec::new(),
+            owned: Vec::new(),
         };
         for (objective, &output) in purpose.objectives().iter().zip(&plan.outputs) {
             let tensor = &plan.tensors[output];
@@ -200,11 +212,31 @@ impl Memory {
 
     /// Makes sure that `threads` workers have scratch.
     pub fn ensure_workers(&mut self, threads: usize) -> Result<()> {
+        while self.values.len() < threads {
+            let mut arena = Arena::default();
+            let values = self.copies(&mut arena)?;
+            self.values.push(values);
+            self.owned.append(&mut arena.owned);
+        }
         while self.scratch.len() < threads {
             self.scratch.push(lines(self.scratch_lines, "scratch")?);
             self.lists.push(lines(self.list_lines, "lists")?);
         }
         Ok(())
+    }
+
+    /// The tensors of another worker than the first.
+    fn copies(&self, arena: &mut Arena) -> Result<Vec<Panels>> {
+        let mut values = self.values[0].clone();
+        for &(t, rows, columns) in &self.copied {
+            values[t] = arena.matrix(Part::Activations, rows, columns, "activations")?;
+        }
+        Ok(values)
+    }
+
+    /// Where each tensor is for a worker.
+    pub fn values(&self, worker: usize) -> &[Panels] {
+        &self.values[worker]
     }
 
     /// A worker's scratch.

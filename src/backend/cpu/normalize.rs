@@ -92,7 +92,7 @@ impl Context<'_> {
     pub(super) fn batch_norm(&self, s: usize, own: Range<usize>, step: &Step) {
         let stage = &self.plan.stages[s];
         let Kind::BatchNorm { gamma, beta, epsilon, .. } = stage.kind else { return };
-        let (x, y) = (self.memory.values[stage.input()], self.memory.values[stage.output]);
+        let (x, y) = (self.values[stage.input()], self.values[stage.output]);
         let (rows, columns) = (self.batch_rows(stage.output, step), self.plan.tensors[stage.output].columns());
         for panel in own {
             let used = used(columns, panel);
@@ -115,7 +115,7 @@ impl Context<'_> {
     fn batch_norm_sums(&self, s: usize, panel: usize, step: &Step) -> (Sums, Sums) {
         let stage = &self.plan.stages[s];
         let columns = self.plan.tensors[stage.output].columns();
-        let (x, dy) = (self.memory.values[stage.input()], self.memory.gradients[stage.output]);
+        let (x, dy) = (self.values[stage.input()], self.memory.gradients[stage.output]);
         let (rows, used) = (self.batch_rows(stage.output, step), used(columns, panel));
         let (mean, factor) = (&self.saved_lanes(s, 0, panel), &self.saved_lanes(s, 1, panel));
         self.level.run(GradientSums { rows, panel, used, x, dy, mean, factor })
@@ -136,7 +136,7 @@ impl Context<'_> {
                 rows,
                 panel,
                 used: used(columns, panel),
-                x: self.memory.values[stage.input()],
+                x: self.values[stage.input()],
                 dy: self.memory.gradients[stage.output],
                 dx: self.memory.gradients[stage.input()],
                 mean,
@@ -219,8 +219,8 @@ impl Context<'_> {
             epsilon: epsilon as f32,
             rows,
             columns,
-            x: self.memory.values[stage.input()],
-            y: self.memory.values[stage.output],
+            x: self.values[stage.input()],
+            y: self.values[stage.output],
             saved: (!saved.start.is_null()).then_some(saved),
             gamma,
             beta,
@@ -237,7 +237,7 @@ impl Context<'_> {
             moments,
             rows,
             columns,
-            x: self.memory.values[stage.input()],
+            x: self.values[stage.input()],
             dy: self.memory.gradients[stage.output],
             dx: self.memory.gradients[stage.input()],
             saved: self.memory.saved[s],
@@ -257,7 +257,7 @@ impl Context<'_> {
                 rows: self.batch_rows(stage.output, step),
                 columns,
                 panel,
-                x: self.memory.values[stage.input()],
+                x: self.values[stage.input()],
                 dy: self.memory.gradients[stage.output],
                 saved: self.memory.saved[s],
             });

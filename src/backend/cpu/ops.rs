@@ -19,11 +19,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What the operations of a run share.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub level: Level,
     pub plan: &'a Plan,
     pub program: &'a Program,
     pub memory: &'a Memory,
+    /// Where each tensor is for this worker.
+    pub values: &'a [Panels],
     pub feed: &'a Feed,
     /// One an output, none for a prediction.
     pub objectives: &'a [Objective],
@@ -75,6 +78,7 @@ impl Context<'_> {
     pub fn execute(&self, scheduled: &Scheduled, worker: &Worker, step: &Step) {
         let samples = part(step.rows.len(), ROW_GRAIN, worker);
         match scheduled.op {
+            Op::Gather(tensor) if scheduled.split == Split::Each => self.gather(tensor, 0..step.rows.len(), step),
             Op::Gather(tensor) => self.gather(tensor, samples, step),
             Op::Target(o) => self.target(o, samples, step),
             Op::Forward(s) => self.forward(s, scheduled.split, worker, step),
@@ -102,14 +106,16 @@ impl Context<'_> {
         let Some(source) = info.source else { return };
         let (array, to) = (&self.feed.inputs[source], samples.start * info.rows());
         // SAFETY: the tensor has room for every sample of a batch, and these are this worker's.
-        unsafe { array.gather(&step.rows[samples], self.memory.values[tensor], to, info.columns()) };
+        unsafe { array.gather(&step.rows[samples], self.values[tensor], to, info.columns()) };
     }
 
     /// Asks the memory for share `index` of `count` of what this worker will gather in the next step. A random row of a
     /// large data set comes from far away; spread over the largest update, a few lines at a time, the journey costs nothing.
     pub fn prefetch(&self, index: usize, count: usize, worker: &Worker, step: &Step) {
-        let samples = &step.next[part(step.next.len(), ROW_GRAIN, worker)];
-        for input in &self.feed.inputs {
+        let own = part(step.next.len(), ROW_GRAIN, worker);
+        for (source, input) in self.feed.inputs.iter().enumerate() {
+            let whole = self.plan.tensors.iter().zip(&self.program.copied).any(|(t, c)| *c && t.source == Some(source));
+            let samples = if whole { step.next } else { &step.next[own.clone()] };
             let (lines, all) = (input.lines(), input.lines() * samples.len());
             let (mut at, end) = (all * index / count, all * (index + 1) / count);
             while at < end {
@@ -175,7 +181,7 @@ impl Context<'_> {
         let stage = &self.plan.stages[s];
         let (input, output) = (stage.input(), stage.output);
         let (from, to) = (&self.plan.tensors[input], &self.plan.tensors[output]);
-        let (x, y) = (self.memory.values[input], self.memory.values[output]);
+        let (x, y) = (self.values[input], self.values[output]);
         let share = self.share(to.rows(), to.columns(), split, worker, step.rows.len());
         match &stage.kind {
             Kind::Dense { kernel, bias } => {
@@ -222,7 +228,7 @@ impl Context<'_> {
         let stage = &self.plan.stages[s];
         let (input, output) = (stage.inputs[i], stage.output);
         let (from, to) = (&self.plan.tensors[input], &self.plan.tensors[output]);
-        let (x, y) = (self.memory.values[input], self.memory.values[output]);
+        let (x, y) = (self.values[input], self.values[output]);
         let (dx, dy) = (self.memory.gradients[input], self.memory.gradients[output]);
         let share = self.share(from.rows(), from.columns(), split, worker, step.rows.len());
         match &stage.kind {
@@ -285,7 +291,7 @@ impl Context<'_> {
             metrics: &objective.metrics,
             rows: samples.start * info.rows()..samples.end * info.rows(),
             columns: info.columns(),
-            predictions: self.memory.values[tensor],
+            predictions: self.values[tensor],
             target: memory.target,
             weights: memory.weights,
             scale: self.loss_scale(o, batch) * objective.weight,
@@ -294,7 +300,7 @@ impl Context<'_> {
             losses: memory.losses,
             metric_values: memory.metric_values,
             metric_stride: memory.stride,
-            output: keep.then_some(self.memory.values[self.plan.outputs[o]]),
+            output: keep.then_some(self.values[self.plan.outputs[o]]),
             scratch: self.memory.scratch(worker.index),
         });
     }

@@ -88,7 +88,7 @@ impl Context<'_> {
         for r in 0..rows {
             // SAFETY: the row was written before the barrier that precedes this.
             unsafe {
-                self.memory.values[output].read_row(r, p);
+                self.values[output].read_row(r, p);
                 let target = match memory.target {
                     TargetPlace::Dense(matrix) => {
                         matrix.read_row(r, y);
@@ -104,7 +104,7 @@ impl Context<'_> {
 
     /// A tensor's rows, row-major.
     pub fn copy_out(&self, tensor: TensorId, columns: usize, out: &mut [f32]) {
-        let values = self.memory.values[tensor];
+        let values = self.values[tensor];
         for (row, line) in out.chunks_exact_mut(columns.max(1)).enumerate() {
             for (panel, part) in line.chunks_mut(PANEL).enumerate() {
                 // SAFETY: the tensor has room for every row of a block, and this worker computed it.

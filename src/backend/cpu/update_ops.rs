@@ -160,7 +160,7 @@ impl Context<'_> {
             }
         };
         *listed = Some((unit.panel, columns));
-        let (x, scratch) = (self.memory.values[stage.input()], self.memory.scratch(worker.index));
+        let (x, scratch) = (self.values[stage.input()], self.memory.scratch(worker.index));
         self.level.run(UnitGradient { unit, x, dy, depth, single, columns, scratch });
     }
 

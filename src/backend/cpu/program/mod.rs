@@ -17,7 +17,7 @@ pub use schedule::{Op, Scheduled, Split};
 use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::losses::Reduction;
 use crate::optimizers::OptimizerConfig;
-use crate::params::panels;
+use crate::params::{Line, panels};
 use crate::plan::{Kind, Plan, Stage, TensorId};
 use schedule::{Buffer, Need, Schedule};
 use std::collections::HashSet;
@@ -30,6 +30,8 @@ pub struct Program {
     pub losses: Vec<LossInput>,
     /// Which variables take the general update path.
     pub general: Vec<bool>,
+    /// Which tensors every worker has a copy of its own of, see [`is_copied`].
+    pub copied: Vec<bool>,
     /// The kernel of the largest update that is fused, beside which the next batch is fetched.
     pub largest: Option<usize>,
     /// Floating-point operations for one sample.
@@ -38,6 +40,23 @@ pub struct Program {
 
 /// A kernel this small stays in every worker's first-level cache, so that dividing rows saves a barrier.
 const SMALL_KERNEL_FLOATS: usize = 8 * 1024;
+
+/// A part of a batch this small, in bytes, fits into each worker's second-level cache beside its part of the kernels.
+const SMALL_INPUT: usize = 256 << 10;
+
+/// Whether every worker gathers all rows of a tensor for itself: where all are read by products that are divided by columns.
+/// Gathering is quicker than fetching what another one gathered, and than taking the lines back from it for the next batch.
+fn is_copied(plan: &Plan, t: TensorId, batch: usize) -> bool {
+    let tensor = &plan.tensors[t];
+    let bytes = batch.saturating_mul(tensor.rows()).saturating_mul(panels(tensor.columns()) * size_of::<Line>());
+    let mut readers = plan.stages.iter().filter(|s| s.inputs.contains(&t));
+    let divided = |s: &Stage| {
+        let by_columns = product_split(tensor.columns(), plan.tensors[s.output].columns()) != Split::Rows;
+        matches!(s.kind, Kind::Dense { .. }) && by_columns
+    };
+    let alone = plan.tensors.iter().enumerate().all(|(other, info)| (info.storage == t) == (other == t));
+    tensor.source.is_some() && alone && bytes <= SMALL_INPUT && !plan.outputs.contains(&t) && readers.all(divided)
+}
 
 /// The division of a product with a kernel of `depth` rows into `columns` columns.
 fn product_split(depth: usize, columns: usize) -> Split {
@@ -64,22 +83,30 @@ fn follows(kind: &Kind, training: bool) -> bool {
 }
 
 impl Program {
-    /// Schedules a plan. Training needs the optimizer, whose options decide between the update paths.
-    pub fn new(plan: &Plan, purpose: &Purpose, optimizer: Option<&OptimizerConfig>, force_general: bool) -> Self {
+    /// Schedules a plan for batches of up to `batch` samples. Training needs the optimizer, whose options decide between the
+    /// update paths.
+    pub fn new(
+        plan: &Plan,
+        purpose: &Purpose,
+        batch: usize,
+        optimizer: Option<&OptimizerConfig>,
+        force_general: bool,
+    ) -> Self {
         let objectives = purpose.objectives();
         let losses: Vec<LossInput> =
             objectives.iter().enumerate().map(|(o, objective)| loss_input(plan, o, objective)).collect();
         let general = (0..plan.variables.len())
             .map(|v| optimizer.is_none_or(|o| force_general || !is_fusible(plan, v, o)))
             .collect();
-        let mut program = Program { ops: Vec::new(), losses, general, largest: None, work: 0.0 };
+        let training = purpose.is_training();
+        let copied = (0..plan.tensors.len()).map(|t| training && is_copied(plan, t, batch)).collect();
+        let mut program = Program { ops: Vec::new(), losses, general, copied, largest: None, work: 0.0 };
         program.join_general(plan);
         let kernels = plan.stages.iter().filter_map(|s| match s.kind {
             Kind::Dense { kernel, .. } if plan.trained[kernel] && !program.general[kernel] => Some(kernel),
             _ => None,
         });
         program.largest = kernels.max_by_key(|&v| plan.variables[v].layout().lines());
-        let training = purpose.is_training();
         let mut schedule = Schedule::default();
         program.forward(plan, training, &mut schedule);
         program.loss(plan, objectives, &mut schedule);
@@ -125,7 +152,8 @@ impl Program {
             let looked_up = |s: &Stage| s.inputs.contains(&t) && !matches!(s.kind, Kind::Embedding { .. });
             let read = plan.outputs.contains(&t) || plan.stages.iter().any(looked_up);
             if tensor.source.is_some() && read {
-                schedule.push(Op::Gather(t), Split::Rows, &[], &[Buffer::Value(t)]);
+                let split = if self.copied[t] { Split::Each } else { Split::Rows };
+                schedule.push(Op::Gather(t), split, &[], &[Buffer::Value(t)]);
             }
         }
         for (s, stage) in plan.stages.iter().enumerate() {
@@ -251,5 +279,38 @@ impl Program {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Array;
+    use crate::Sequential;
+    use crate::model::Samples;
+
+    /// How the input of a classifier is gathered for training, and whether a barrier comes before the first product.
+    fn gathering(net: Sequential, inputs: usize, batch: usize) -> (Split, bool) {
+        let model = net.dense(10, "softmax").unwrap().build().unwrap();
+        model.compile_with("adam", 0.01, "sparse_categorical_crossentropy", &[]).unwrap();
+        let compiled = model.compiled().unwrap();
+        let x = Array::new(vec![0.0_f32; 4 * inputs], &[4, inputs]).unwrap();
+        let y = Array::new(vec![0_u8; 4], &[4]).unwrap();
+        let (_, objectives) = model.check_data(&compiled, Samples::of(x, y)).unwrap();
+        let program = Program::new(&compiled.plan, &Purpose::Train(objectives), batch, None, false);
+        assert_eq!(program.ops[0].op, Op::Gather(program.copied.iter().position(|c| *c).unwrap_or(0)));
+        (program.ops[0].split, program.ops[1].barrier)
+    }
+
+    #[test]
+    fn each_worker_gathers_a_small_input_of_a_wide_product_for_itself() {
+        let wide = |inputs: usize| Sequential::new(&[inputs], 1).dense(128, "relu").unwrap();
+        assert_eq!(gathering(wide(784), 784, 32), (Split::Each, false));
+        // Too much of it, and a product divided by rows.
+        assert_eq!(gathering(wide(784), 784, 512), (Split::Rows, true));
+        assert_eq!(gathering(wide(8), 8, 32), (Split::Rows, false));
+        // Another reader.
+        let dropped = Sequential::new(&[784], 1).dropout(0.5).unwrap().dense(128, "relu").unwrap();
+        assert_eq!(gathering(dropped, 784, 32), (Split::Rows, false));
     }
 }

@@ -60,6 +60,8 @@ pub enum Split {
     Table(usize),
     /// Worker 0 does it.
     First,
+    /// Every worker does all of it, in memory of its own.
+    Each,
 }
 
 /// An operation in its place.
@@ -106,8 +108,8 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn push(&mut self, op: Op, split: Split, reads: &[Need], writes: &[Buffer]) {
         let foreign = |need: &Need| match need {
-            Need::Own(buffer) => self.written.get(buffer).is_some_and(|by| *by != split),
-            Need::All(buffer) => self.written.contains_key(buffer),
+            Need::Own(buffer) => self.written.get(buffer).is_some_and(|by| ![split, Split::Each].contains(by)),
+            Need::All(buffer) => self.written.get(buffer).is_some_and(|by| *by != Split::Each),
         };
         let clobbers = |buffer: &Buffer| self.written.get(buffer).is_some_and(|by| *by != split);
         let barrier = reads.iter().any(foreign) || writes.iter().any(clobbers);
