@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ def benches() -> Iterator[SimpleNamespace]:
     pytest.importorskip("resource", reason="the races need Unix")
     before = set(sys.modules)
     sys.path.insert(0, str(ROOT / "benches"))
-    names = ("report", "targets", "jobs", "real", "growth", "documents", "suite", "peers")
+    names = ("report", "targets", "jobs", "real", "growth", "documents", "suite", "peers", "child")
     modules: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
     yield SimpleNamespace(**modules)
     sys.path.pop(0)
@@ -67,6 +68,14 @@ def test_a_cliff_is_a_step_above_its_share(benches: Any) -> None:
 def test_the_work_of_a_width_is_its_products(benches: Any) -> None:
     # Forward and the kernels' gradients 2 · (3·4 + 4·1) each, the inputs' gradient only of the second layer.
     assert benches.growth.flops(3, 4) == 2 * 2 * (3 * 4 + 4) + 2 * 4
+
+
+def test_a_peer_runs_on_its_own_backend_whatever_the_shell_says(benches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # make sets it for the parity tests; Keras on TensorFlow was once raced as Keras on JAX.
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
+        monkeypatch.setenv(name, "jax")
+    benches.child.prepare(benches.peers.PEERS["keras-tf"])
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
 
 
 def training_race(steps: dict[str, list[float]]) -> dict:

@@ -114,8 +114,7 @@ impl Context<'_> {
     pub fn prefetch(&self, index: usize, count: usize, worker: &Worker, step: &Step) {
         let own = part(step.next.len(), ROW_GRAIN, worker);
         for (source, input) in self.feed.inputs.iter().enumerate() {
-            let whole = self.plan.tensors.iter().zip(&self.program.copied).any(|(t, c)| *c && t.source == Some(source));
-            let samples = if whole { step.next } else { &step.next[own.clone()] };
+            let samples = if self.program.whole_inputs.contains(&source) { step.next } else { &step.next[own.clone()] };
             let (lines, all) = (input.lines(), input.lines() * samples.len());
             let (mut at, end) = (all * index / count, all * (index + 1) / count);
             while at < end {

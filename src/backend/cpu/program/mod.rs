@@ -32,6 +32,8 @@ pub struct Program {
     pub general: Vec<bool>,
     /// Which tensors every worker has a copy of its own of, see [`is_copied`].
     pub copied: Vec<bool>,
+    /// Which inputs of the model such tensors are read from.
+    pub whole_inputs: Vec<usize>,
     /// The kernel of the largest update that is fused, beside which the next batch is fetched.
     pub largest: Option<usize>,
     /// Floating-point operations for one sample.
@@ -99,8 +101,10 @@ impl Program {
             .map(|v| optimizer.is_none_or(|o| force_general || !is_fusible(plan, v, o)))
             .collect();
         let training = purpose.is_training();
-        let copied = (0..plan.tensors.len()).map(|t| training && is_copied(plan, t, batch)).collect();
-        let mut program = Program { ops: Vec::new(), losses, general, copied, largest: None, work: 0.0 };
+        let copied: Vec<bool> = (0..plan.tensors.len()).map(|t| training && is_copied(plan, t, batch)).collect();
+        let whole = plan.tensors.iter().zip(&copied).filter(|(_, copied)| **copied);
+        let whole_inputs = whole.filter_map(|(tensor, _)| tensor.source).collect();
+        let mut program = Program { ops: Vec::new(), losses, general, copied, whole_inputs, largest: None, work: 0.0 };
         program.join_general(plan);
         let kernels = plan.stages.iter().filter_map(|s| match s.kind {
             Kind::Dense { kernel, .. } if plan.trained[kernel] && !program.general[kernel] => Some(kernel),
