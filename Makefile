@@ -98,7 +98,7 @@ $(PEERS): $(TOOLS) pyproject.toml
 	touch $@
 
 .PHONY: bench
-bench: $(BUILT) $(PEERS) ## Measure every target against the peers (25 to 45 minutes), and write the documents
+bench: $(BUILT) $(PEERS) ## Measure every target against the peers (about 25 minutes), and write the documents
 	$(PY) benches/suite.py --docs
 
 .PHONY: bench-quick

@@ -1,6 +1,6 @@
 """Everything that the project's targets name, in one run: the table of targets, JSON, and on request the documents.
 
-    python benches/suite.py --docs     # what `make bench` runs; 25 to 45 minutes
+    python benches/suite.py --docs     # what `make bench` runs; about 25 minutes
     python benches/suite.py --quick    # three short rounds; about 8 minutes once cargo has built and settings are known
     python benches/suite.py --parts races,growth --update benches/results/<time>.json   # these parts anew
 
