@@ -76,11 +76,6 @@ def predict(module, job: jobs.Job) -> dict:
     return {"ways": ways, "threads": len(os.sched_getaffinity(0))}
 
 
-def prepare(peer: peers.Peer) -> None:
-    """Sets what a peer needs, whatever the shell has set: with KERAS_BACKEND=jax there would be no TensorFlow."""
-    os.environ.update(peer.env)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peer", choices=peers.PEERS)
@@ -98,7 +93,7 @@ def main() -> None:
     variant = dict(peer.variants[name])
     if cores := variant.pop("cores", None):  # before the import: libraries look once
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    prepare(peer)
+    peer.prepare()
 
     before, began = resident_mib(), time.perf_counter()
     try:

@@ -124,8 +124,7 @@ def child(args: argparse.Namespace) -> None:
     import peers
 
     peer, name = peers.PEERS[args.child], args.tasks
-    for key, value in peer.env.items():
-        os.environ.setdefault(key, value)
+    peer.prepare()
     with np.load(args.data / f"{name}.npz") as file:
         x, y = file["x"], file["y"]
     module = importlib.import_module(f"peers.{peer.module}")

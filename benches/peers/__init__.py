@@ -7,6 +7,7 @@ the module measures the library's import. A trainer that takes part in `real.py`
 the classes, or the output. This file imports nothing but the standard library.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,6 +45,10 @@ class Peer:
     dropout: bool = True  # whether it has any; its losses are not compared where it should
     jobs: tuple[str, ...] = (*TRAINING, *PREDICTING)
     env: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Sets what its process needs, whatever the shell says: KERAS_BACKEND=jax would be no TensorFlow."""
+        os.environ.update(self.env)
 
 
 ONE_AND_ALL: dict[str, dict[str, Any]] = {"all threads": {}, "1 thread": {"threads": 1}}

@@ -21,7 +21,7 @@ def benches() -> Iterator[SimpleNamespace]:
     pytest.importorskip("resource", reason="the races need Unix")
     before = set(sys.modules)
     sys.path.insert(0, str(ROOT / "benches"))
-    names = ("report", "targets", "jobs", "real", "growth", "documents", "suite", "peers", "child")
+    names = ("report", "targets", "jobs", "real", "growth", "documents", "suite", "peers")
     modules: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
     yield SimpleNamespace(**modules)
     sys.path.pop(0)
@@ -74,7 +74,7 @@ def test_a_peer_runs_on_its_own_backend_whatever_the_shell_says(benches: Any, mo
     # make sets it for the parity tests; Keras on TensorFlow was once raced as Keras on JAX.
     for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
         monkeypatch.setenv(name, "jax")
-    benches.child.prepare(benches.peers.PEERS["keras-tf"])
+    benches.peers.PEERS["keras-tf"].prepare()
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
 
 

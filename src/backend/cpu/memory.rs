@@ -139,7 +139,7 @@ impl Memory {
             if tensor.storage == t && tensor.uses > 0 {
                 let (rows, columns) = (capacity(tensor.rows())?, tensor.columns());
                 values[t] = arena.matrix(Part::Activations, rows, columns, "activations")?;
-                if program.copied[t] {
+                if program.copied.contains(&t) {
                     copied.push((t, rows, columns));
                 }
             }

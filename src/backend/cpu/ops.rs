@@ -76,9 +76,11 @@ pub(super) const PANEL_GRAIN: usize = 2;
 impl Context<'_> {
     /// Carries out an operation on this worker's share.
     pub fn execute(&self, scheduled: &Scheduled, worker: &Worker, step: &Step) {
-        let samples = part(step.rows.len(), ROW_GRAIN, worker);
+        let samples = match scheduled.split {
+            Split::Each => 0..step.rows.len(),
+            _ => part(step.rows.len(), ROW_GRAIN, worker),
+        };
         match scheduled.op {
-            Op::Gather(tensor) if scheduled.split == Split::Each => self.gather(tensor, 0..step.rows.len(), step),
             Op::Gather(tensor) => self.gather(tensor, samples, step),
             Op::Target(o) => self.target(o, samples, step),
             Op::Forward(s) => self.forward(s, scheduled.split, worker, step),
@@ -114,7 +116,8 @@ impl Context<'_> {
     pub fn prefetch(&self, index: usize, count: usize, worker: &Worker, step: &Step) {
         let own = part(step.next.len(), ROW_GRAIN, worker);
         for (source, input) in self.feed.inputs.iter().enumerate() {
-            let samples = if self.program.whole_inputs.contains(&source) { step.next } else { &step.next[own.clone()] };
+            let whole = self.program.copied.iter().any(|&t| self.plan.tensors[t].source == Some(source));
+            let samples = if whole { step.next } else { &step.next[own.clone()] };
             let (lines, all) = (input.lines(), input.lines() * samples.len());
             let (mut at, end) = (all * index / count, all * (index + 1) / count);
             while at < end {

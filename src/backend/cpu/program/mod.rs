@@ -14,10 +14,11 @@ mod update;
 
 pub use schedule::{Op, Scheduled, Split};
 
+use super::memory::bytes_of;
 use crate::backend::{LossInput, Objective, Purpose, loss_input};
 use crate::losses::Reduction;
 use crate::optimizers::OptimizerConfig;
-use crate::params::{Line, panels};
+use crate::params::panels;
 use crate::plan::{Kind, Plan, Stage, TensorId};
 use schedule::{Buffer, Need, Schedule};
 use std::collections::HashSet;
@@ -31,9 +32,7 @@ pub struct Program {
     /// Which variables take the general update path.
     pub general: Vec<bool>,
     /// Which tensors every worker has a copy of its own of, see [`is_copied`].
-    pub copied: Vec<bool>,
-    /// Which inputs of the model such tensors are read from.
-    pub whole_inputs: Vec<usize>,
+    pub copied: Vec<TensorId>,
     /// The kernel of the largest update that is fused, beside which the next batch is fetched.
     pub largest: Option<usize>,
     /// Floating-point operations for one sample.
@@ -44,13 +43,13 @@ pub struct Program {
 const SMALL_KERNEL_FLOATS: usize = 8 * 1024;
 
 /// A part of a batch this small, in bytes, fits into each worker's second-level cache beside its part of the kernels.
-const SMALL_INPUT: usize = 256 << 10;
+const SMALL_INPUT: u64 = 256 << 10;
 
 /// Whether every worker gathers all rows of a tensor for itself: where all are read by products that are divided by columns.
 /// Gathering is quicker than fetching what another one gathered, and than taking the lines back from it for the next batch.
 fn is_copied(plan: &Plan, t: TensorId, batch: usize) -> bool {
     let tensor = &plan.tensors[t];
-    let bytes = batch.saturating_mul(tensor.rows()).saturating_mul(panels(tensor.columns()) * size_of::<Line>());
+    let bytes = bytes_of(batch.saturating_mul(tensor.rows()).saturating_mul(panels(tensor.columns())));
     let mut readers = plan.stages.iter().filter(|s| s.inputs.contains(&t));
     let divided = |s: &Stage| {
         let by_columns = product_split(tensor.columns(), plan.tensors[s.output].columns()) != Split::Rows;
@@ -101,10 +100,8 @@ impl Program {
             .map(|v| optimizer.is_none_or(|o| force_general || !is_fusible(plan, v, o)))
             .collect();
         let training = purpose.is_training();
-        let copied: Vec<bool> = (0..plan.tensors.len()).map(|t| training && is_copied(plan, t, batch)).collect();
-        let whole = plan.tensors.iter().zip(&copied).filter(|(_, copied)| **copied);
-        let whole_inputs = whole.filter_map(|(tensor, _)| tensor.source).collect();
-        let mut program = Program { ops: Vec::new(), losses, general, copied, whole_inputs, largest: None, work: 0.0 };
+        let copied = (0..plan.tensors.len()).filter(|&t| training && is_copied(plan, t, batch)).collect();
+        let mut program = Program { ops: Vec::new(), losses, general, copied, largest: None, work: 0.0 };
         program.join_general(plan);
         let kernels = plan.stages.iter().filter_map(|s| match s.kind {
             Kind::Dense { kernel, .. } if plan.trained[kernel] && !program.general[kernel] => Some(kernel),
@@ -156,7 +153,7 @@ impl Program {
             let looked_up = |s: &Stage| s.inputs.contains(&t) && !matches!(s.kind, Kind::Embedding { .. });
             let read = plan.outputs.contains(&t) || plan.stages.iter().any(looked_up);
             if tensor.source.is_some() && read {
-                let split = if self.copied[t] { Split::Each } else { Split::Rows };
+                let split = if self.copied.contains(&t) { Split::Each } else { Split::Rows };
                 schedule.push(Op::Gather(t), split, &[], &[Buffer::Value(t)]);
             }
         }
@@ -302,7 +299,7 @@ mod tests {
         let y = Array::new(vec![0_u8; 4], &[4]).unwrap();
         let (_, objectives) = model.check_data(&compiled, Samples::of(x, y)).unwrap();
         let program = Program::new(&compiled.plan, &Purpose::Train(objectives), batch, None, false);
-        assert_eq!(program.ops[0].op, Op::Gather(program.copied.iter().position(|c| *c).unwrap_or(0)));
+        assert_eq!(program.ops[0].op, Op::Gather(0));
         (program.ops[0].split, program.ops[1].barrier)
     }
 
